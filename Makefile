@@ -1,0 +1,54 @@
+# `make` shows what can be made. Everything happens inside .venv, which `make` builds itself.
+
+# Any Python from 3.11 on: make lab PYTHON=/path/to/python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+BIN := .venv/bin
+
+.PHONY: help lab test test-all notebooks bench slides clean
+
+help:
+	@echo "make lab        open the lessons in JupyterLab"
+	@echo "make test       run every notebook and the quick tests"
+	@echo "make test-all   the same, then the slow tests"
+	@echo "make notebooks  run the notebooks again and store their outputs"
+	@echo "make bench      measure starts, lessons and servers; print ratios"
+	@echo "make slides     show the lessons as slides: make slides LESSON=05"
+	@echo "make clean      remove all that was generated, .venv too"
+
+lab: .venv/installed
+	$(BIN)/jupyter lab --config config/jupyter_lab.py notebooks/00_index.ipynb
+
+test: .venv/installed
+	$(BIN)/python -m pytest --nbval
+
+test-all: test
+	$(BIN)/python -m pytest -m slow
+
+# PYTEST_CURRENT_TEST: the progress bars that are off under test are off here too.
+notebooks: .venv/installed
+	PYTEST_CURRENT_TEST=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+bench: .venv/installed
+	$(BIN)/python tests/bench.py
+
+LESSON ?= 00
+slides: .venv/installed
+	$(BIN)/jupyter lab --config config/jupyter_lab.py \
+		--LabApp.default_url=/rise/$(wildcard notebooks/$(LESSON)_*.ipynb)
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache logs key_file.json models/*.pth model_store/*.mar
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+# The mark is set last, so that an installation that was cut off is taken up again.
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not: install Python 3.11, then: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: sudo apt install python3-venv), then run make again"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@echo "Installing the packages of requirements.txt into .venv: a few minutes, once."
+	@$(BIN)/python -m pip install -r requirements.txt 2>.venv/pip-errors.txt || { \
+		echo "pip could not install the packages: check the network, read .venv/pip-errors.txt, then run make again"; exit 1; }
+	@touch $@

@@ -1,0 +1,137 @@
+"""What every lesson needs before it starts: the root, commands, weights, an archive."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS = ROOT / "models" / "model.pth"
+ARCHIVE = ROOT / "model_store" / "simple_linear.mar"
+
+TRAIN = "python -m models.train"
+ARCHIVE_COMMAND = (
+    "torch-model-archiver --model-name simple_linear --version 1.0 "
+    "--model-file models/linear.py --serialized-file models/model.pth "
+    "--handler handlers/model_handler.py --export-path {folder} --force"
+)
+
+
+def begin() -> None:
+    """Work at the root of the project, as a terminal opened there would.
+
+    The programs of this kernel's environment are found first, also when it is not
+    activated; the project's packages can be imported.
+    """
+    os.chdir(ROOT)
+    for folder in (ROOT, ROOT / "notebooks"):  # the packages, and the lessons' helpers
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    programs = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    if folders[0] != programs:
+        os.environ["PATH"] = os.pathsep.join([programs, *folders])
+
+
+def words_of(command: str) -> list[str]:
+    """Split a command as a terminal does, and find its program.
+
+    A backslash at the end of a line continues it. The quotes work on every system,
+    because no shell sees them.
+
+    Raises FileNotFoundError if there is no such program.
+    """
+    words = shlex.split(command.replace("\\\n", " "))
+    program = shutil.which(words[0])
+    if program is None:
+        raise FileNotFoundError(
+            f"{words[0]} is not installed in this environment. "
+            "Run the preflight in 01_set_up_the_environment.ipynb to see what is missing."
+        )
+    return [program, *words[1:]]
+
+
+def run(
+    command: str,
+    check: bool = True,
+    env: dict[str, str] | None = None,
+    timeout: float = 120,
+) -> None:
+    """Run a command at the root and print what it prints.
+
+    With check, a command that fails raises subprocess.CalledProcessError; without,
+    its exit status is printed. It raises subprocess.TimeoutExpired after timeout seconds.
+    Give a server's env to a command that has to find that server.
+    """
+    finished = _finish(command, env, timeout)
+    if finished.stdout:
+        print(finished.stdout.rstrip("\n"))
+    if check:
+        finished.check_returncode()
+    elif finished.returncode:
+        print(f"[exit status {finished.returncode}]")
+
+
+def _finish(
+    command: str, env: dict[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess:
+    """Run a command to its end; stdout of the result holds stderr as well."""
+    words = words_of(command)
+    if Path(words[0]).stem == "curl":
+        # Outside a terminal curl draws a progress meter between the lines of its answer.
+        words[1:1] = ["--silent", "--show-error"]
+    # A temp folder of its own: torch-model-archiver empties $TMPDIR/<model name>.
+    with tempfile.TemporaryDirectory(prefix="lesson-") as folder:
+        return subprocess.run(
+            words,
+            cwd=ROOT,
+            env=env or {**os.environ, "TMPDIR": folder, "TEMP": folder, "TMP": folder},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+        )
+
+
+def need_weights() -> None:
+    """Train the model of lesson 02 if its weights are missing or older than its code."""
+    code = [ROOT / "models" / "linear.py", ROOT / "models" / "train.py"]
+    if _is_current(WEIGHTS, code):
+        print("models/model.pth: found")
+        return
+    _run_quietly(TRAIN)
+    print("models/model.pth: trained now, as lesson 02 does")
+
+
+def need_archive() -> None:
+    """Build the archive of lesson 04 if it is missing or older than what is in it."""
+    need_weights()
+    handler = ROOT / "handlers" / "model_handler.py"
+    if _is_current(ARCHIVE, [WEIGHTS, ROOT / "models" / "linear.py", handler]):
+        print("model_store/simple_linear.mar: found")
+        return
+    # Built beside its place and moved there, so that no server reads half an archive.
+    with tempfile.TemporaryDirectory(dir=ARCHIVE.parent) as folder:
+        _run_quietly(ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix())))
+        (Path(folder) / ARCHIVE.name).replace(ARCHIVE)
+    print("model_store/simple_linear.mar: archived now, as lesson 04 does")
+
+
+def _is_current(made: Path, sources: list[Path]) -> bool:
+    """Whether a file exists and is no older than what it is made from."""
+    return made.exists() and all(
+        made.stat().st_mtime >= source.stat().st_mtime for source in sources
+    )
+
+
+def _run_quietly(command: str) -> None:
+    """Run a command at the root; show its output only if it fails."""
+    finished = _finish(command)
+    if finished.returncode:
+        raise RuntimeError(f"{command}\n{finished.stdout}")
