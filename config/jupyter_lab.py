@@ -5,3 +5,13 @@ c.ServerApp.ip = "127.0.0.1"
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.extension_manager = "readonly"
+
+
+def without_news(handler, page_config):
+    """Do not ask whether to show news: the question covers a corner of the lesson."""
+    disabled = page_config.setdefault("disabledExtensions", [])
+    disabled.append("@jupyterlab/apputils-extension:announcements")
+    return page_config
+
+
+c.ServerApp.tornado_settings = {"page_config_hook": without_news}

@@ -54,4 +54,4 @@ if __name__ == "__main__":
     save(model)
     print(f"loss {losses[0]:.2f} -> {losses[-1]:.6f}")
     print(f"prediction for 5: {predict(model, 5.0):.4f} (the line says 9)")
-    print(f"saved {WEIGHTS.relative_to(Path.cwd())}")
+    print(f"saved {WEIGHTS.parent.name}/{WEIGHTS.name}")

@@ -243,11 +243,16 @@ def _port(address: str) -> str:
 def _moved_ports(ports: Iterable[str]) -> dict[str, str]:
     """For each port that is taken, a free one."""
     taken = [port for port in ports if not is_free(int(port))]
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in taken]
-    moved = {old: str(new.getsockname()[1]) for old, new in zip(taken, sockets)}
+    return dict(zip(taken, map(str, find_free_ports(len(taken))), strict=True))
+
+
+def find_free_ports(count: int) -> list[int]:
+    """That many ports of 127.0.0.1 that no process holds."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [held.getsockname()[1] for held in sockets]
     for held in sockets:  # held until here, so that no two are the same
         held.close()
-    return moved
+    return ports
 
 
 def is_free(port: int) -> bool:
