@@ -7,7 +7,7 @@ import json
 
 import torch
 from flask import Flask, abort, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from models.linear import SimpleLinearModel
 from models.train import WEIGHTS
@@ -17,7 +17,8 @@ EXPECTED = (
 )
 
 app = Flask(__name__)
-app.config["MAX_CONTENT_LENGTH"] = 1024  # bytes; a number needs far fewer
+MOST_BYTES = 1024  # a number needs far fewer
+app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
 
 if not WEIGHTS.exists():
     raise SystemExit(f"{WEIGHTS} is missing. Train the model: python -m models.train")
@@ -50,10 +51,15 @@ def ping():
 def predict():
     """Answer one number with the model's prediction for it."""
     try:
+        body = request.get_data()
+        if len(body) >= MOST_BYTES:  # where no length was announced, Flask cuts it here
+            raise RequestEntityTooLarge
         if request.is_json:
-            number = parse_number(json.loads(request.get_data())["value"])
+            number = parse_number(json.loads(body)["value"])
         else:
             number = parse_number(request.form.get("value"))
+    except RequestEntityTooLarge:
+        abort(413, EXPECTED)
     except (ValueError, TypeError, KeyError, RecursionError):
         abort(400, EXPECTED)
     with torch.inference_mode():
@@ -65,4 +71,7 @@ def predict():
 def as_json(error):
     """Answer every error in JSON: Flask's own pages are HTML, made for people."""
     body = {"code": error.code, "type": error.name, "message": error.description}
-    return body, error.code
+    response = error.get_response()  # has the headers of this error: 405 needs Allow
+    response.data = json.dumps(body)
+    response.content_type = "application/json"
+    return response

@@ -41,7 +41,7 @@ class SimpleLinearHandler(BaseHandler):
         super().initialize(context)
 
     def preprocess(self, requests):
-        """Turn n requests into a tensor of shape (n, 1); note which ones are refused."""
+        """Turn n requests into an (n, 1) tensor; note which ones are refused."""
         self.refused = []
         numbers = []
         for index, request in enumerate(requests):
@@ -58,7 +58,7 @@ class SimpleLinearHandler(BaseHandler):
             return self.model(inputs)
 
     def postprocess(self, outputs):
-        """Turn a tensor of shape (n, 1) into n answers: [number], or why it is refused."""
+        """Turn an (n, 1) tensor into n answers: [number], or why it is refused."""
         answers = outputs.tolist()
         for index in self.refused:
             self.context.set_response_status(400, "Bad Request", index)

@@ -1,14 +1,16 @@
 """Run a command, and end it with all it started as soon as nobody needs it any more.
 
-    python keeper.py COMMAND [ARGUMENT ...]
+    python keeper.py [--remove FOLDER] COMMAND [ARGUMENT ...]
 
 A kernel that is killed runs no clean-up code, so a server that is its child may live on.
 This process stands between the two. It holds on to the server while the other end of
 its standard input is open, and ends the server's whole group when that closes, when it
 gets SIGTERM, or when its parent changes: one of the three happens however a kernel ends.
+Then it removes FOLDER, the server's own. A server that ends by itself leaves its logs.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +70,9 @@ def end(server: subprocess.Popen) -> None:
 
 def main(command: list[str]) -> int:
     """Keep the command running until it ends by itself or nobody needs it."""
+    folder = None
+    if command[0] == "--remove":
+        folder, command = command[1], command[2:]
     parent = os.getppid()
     unneeded = threading.Event()
     # The interrupt button and a closed terminal are meant for the kernel, not for us.
@@ -89,9 +94,11 @@ def main(command: list[str]) -> int:
     try:
         while server.poll() is None and not unneeded.wait(0.1):
             if os.getppid() != parent:
-                break
+                unneeded.set()
     finally:
         end(server)
+    if folder and unneeded.is_set():
+        shutil.rmtree(folder, ignore_errors=True)
     return server.returncode
 
 

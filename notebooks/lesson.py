@@ -75,6 +75,16 @@ def run(
         print(f"[exit status {finished.returncode}]")
 
 
+def output_of(
+    command: str, env: dict[str, str] | None = None, timeout: float = 120
+) -> str:
+    """Run a command at the root and return what it prints, also when it fails.
+
+    For a cell that shows a part of it.
+    """
+    return _finish(command, env, timeout).stdout
+
+
 def _finish(
     command: str, env: dict[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess:

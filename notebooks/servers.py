@@ -77,7 +77,7 @@ def start(
 
     Raises:
         ServerError: the server ended or was not ready in time.
-        FileNotFoundError: there is no such program.
+        FileNotFoundError: there is no such program, or no such --ts-config file.
     """
     words = words_of(command)
     program = Path(words[0]).stem
@@ -140,9 +140,10 @@ class Server:
         if moved:  # TorchServe reads these if its file says enable_envvars_config=true
             for setting, address in addresses.items():
                 self.env[f"TS_{setting.upper()}"] = move(address)
+        keeper = [sys.executable, str(KEEPER), "--remove", str(self.folder)]
         with open(self.folder / "output.log", "wb") as output:
             self._keeper = subprocess.Popen(
-                [sys.executable, str(KEEPER), *map(move, words)],
+                [*keeper, *map(move, words)],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.PIPE,
@@ -186,7 +187,8 @@ class Server:
 
     def _wait_until_ready(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while not (_answers(self.ready) and self._holds_its_ports()):
+        # In this order, so that no other process on the same port is asked or waited for.
+        while not (self._holds_its_ports() and _answers(self.ready)):
             problem = None
             if not self.is_running():
                 problem = "ended before it was ready"

@@ -1,0 +1,108 @@
+"""What the tests share: one running server of each kind, and copies of the project."""
+
+import os
+import shutil
+from pathlib import Path
+
+import lesson
+import pytest
+import requests
+import servers
+
+ROOT = lesson.ROOT
+
+# The names of what is generated: .gitignore lists names, those of folders with a slash.
+IGNORED = [
+    line.strip("/")
+    for line in (ROOT / ".gitignore").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+
+TORCHSERVE = (
+    "torchserve --foreground --ncs --disable-token-auth --enable-model-api "
+    "--ts-config config/config.properties --models simple_linear=simple_linear.mar"
+)
+TORCHSERVE_READY = "http://127.0.0.1:8081/models/simple_linear"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def at_the_root():
+    """Find the programs of this environment, also when it is not activated."""
+    lesson.begin()
+
+
+@pytest.fixture(scope="session")
+def weights(at_the_root):
+    """The weights of lesson 02, trained if they are missing or old."""
+    lesson.need_weights()
+
+
+@pytest.fixture(scope="session")
+def archive(weights):
+    """The archive of lesson 04, built if it is missing or old."""
+    lesson.need_archive()
+
+
+@pytest.fixture(scope="session")
+def torchserve(archive):
+    """TorchServe with the model twice: simple_linear alone, batched eight at a time."""
+    server = servers.start(TORCHSERVE, ready=TORCHSERVE_READY, name="tests-torchserve")
+    try:
+        requests.post(
+            f"{server.management}/models",
+            params={
+                "url": "simple_linear.mar",
+                "model_name": "batched",
+                "batch_size": 8,
+                "max_batch_delay": 2000,  # ms; a full batch does not wait
+                "initial_workers": 1,
+                "synchronous": "true",
+            },
+            timeout=60,
+        ).raise_for_status()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def flask_server(weights):
+    """The Flask server of lesson 07."""
+    server = servers.start(
+        "flask --app handlers.flask_app run --port 5001",
+        ready="http://127.0.0.1:5001/ping",
+        name="tests-flask",
+    )
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def project_files():
+    """A function that lists the project's files in a folder, without generated ones."""
+
+    def files(root: Path = ROOT) -> list[Path]:
+        """Paths relative to root."""
+        left_out = shutil.ignore_patterns(".git", *IGNORED)
+        found = []
+        for folder, folders, names in os.walk(root):
+            skipped = left_out(folder, [*folders, *names])
+            folders[:] = [name for name in folders if name not in skipped]
+            found += [Path(folder, name) for name in names if name not in skipped]
+        return sorted(path.relative_to(root) for path in found)
+
+    return files
+
+
+@pytest.fixture(scope="session")
+def project_copy(project_files, tmp_path_factory):
+    """A function that copies the project, as a clone has it, into a new folder."""
+
+    def copy() -> Path:
+        root = tmp_path_factory.mktemp("project")
+        for file in project_files():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, root / file)
+        return root
+
+    return copy
