@@ -24,10 +24,11 @@ test: .venv/installed
 test-all: test
 	$(BIN)/python -m pytest -m slow
 
-# PYTEST_CURRENT_TEST: the progress bars that are off under test are off here too.
+# Without times, and with each cell's output in one piece: what nbval compares.
 notebooks: .venv/installed
-	PYTEST_CURRENT_TEST=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False \
+		--CoalesceStreamsPreprocessor.enabled=True notebooks/*.ipynb
 
 bench: .venv/installed
 	$(BIN)/python tests/bench.py

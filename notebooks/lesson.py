@@ -48,8 +48,8 @@ def words_of(command: str) -> list[str]:
     program = shutil.which(words[0])
     if program is None:
         raise FileNotFoundError(
-            f"{words[0]} is not installed in this environment. "
-            "Run the preflight in 01_set_up_the_environment.ipynb to see what is missing."
+            f"{words[0]} is not installed in this environment. Run the preflight "
+            "in 01_set_up_the_environment.ipynb to see what is missing."
         )
     return [program, *words[1:]]
 
@@ -62,8 +62,8 @@ def run(
 ) -> None:
     """Run a command at the root and print what it prints.
 
-    With check, a command that fails raises subprocess.CalledProcessError; without,
-    its exit status is printed. It raises subprocess.TimeoutExpired after timeout seconds.
+    With check, a command that fails raises subprocess.CalledProcessError; without, its
+    exit status is printed. After timeout seconds it raises subprocess.TimeoutExpired.
     Give a server's env to a command that has to find that server.
     """
     finished = _finish(command, env, timeout)
@@ -91,7 +91,7 @@ def _finish(
     """Run a command to its end; stdout of the result holds stderr as well."""
     words = words_of(command)
     if Path(words[0]).stem == "curl":
-        # Outside a terminal curl draws a progress meter between the lines of its answer.
+        # Outside a terminal curl draws a progress meter into its answer.
         words[1:1] = ["--silent", "--show-error"]
     # A temp folder of its own: torch-model-archiver empties $TMPDIR/<model name>.
     with tempfile.TemporaryDirectory(prefix="lesson-") as folder:
@@ -110,7 +110,7 @@ def _finish(
 
 
 def need_weights() -> None:
-    """Train the model of lesson 02 if its weights are missing or older than its code."""
+    """Train the model of lesson 02 if its weights are missing or outdated."""
     code = [ROOT / "models" / "linear.py", ROOT / "models" / "train.py"]
     if _is_current(WEIGHTS, code):
         print("models/model.pth: found")
@@ -128,7 +128,9 @@ def need_archive() -> None:
         return
     # Built beside its place and moved there, so that no server reads half an archive.
     with tempfile.TemporaryDirectory(dir=ARCHIVE.parent) as folder:
-        _run_quietly(ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix())))
+        _run_quietly(
+            ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix()))
+        )
         (Path(folder) / ARCHIVE.name).replace(ARCHIVE)
     print("model_store/simple_linear.mar: archived now, as lesson 04 does")
 

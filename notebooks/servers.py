@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import psutil
 import requests
-
 from lesson import ROOT, words_of
 
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -39,7 +38,9 @@ TORCHSERVE = {
 }
 
 # What a server's log says when another process is faster to take its port.
-PORT_TAKEN = re.compile(r"address already in use|failed to bind|port \d+ is in use", re.I)
+PORT_TAKEN = re.compile(
+    r"address already in use|failed to bind|port \d+ is in use", re.I
+)
 
 USUAL_CAUSES = """\
 Usual causes:
@@ -115,7 +116,12 @@ class Server:
     """
 
     def __init__(
-        self, name: str, words: list[str], ready: str, env: dict[str, str], move_ports: bool
+        self,
+        name: str,
+        words: list[str],
+        ready: str,
+        env: dict[str, str],
+        move_ports: bool,
     ) -> None:
         addresses = _addresses(words, ready)
         moved = _moved_ports(map(_port, addresses.values())) if move_ports else {}
@@ -187,7 +193,7 @@ class Server:
 
     def _wait_until_ready(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        # In this order, so that no other process on the same port is asked or waited for.
+        # In this order, so that no other process on the same port is asked.
         while not (self._holds_its_ports() and _answers(self.ready)):
             problem = None
             if not self.is_running():
@@ -197,7 +203,8 @@ class Server:
             if problem:
                 tail = "\n".join(self.log().splitlines()[-20:])
                 raise ServerError(
-                    f"{self.name} {problem}. The end of its log:\n\n{tail}\n\n{USUAL_CAUSES}"
+                    f"{self.name} {problem}. "
+                    f"The end of its log:\n\n{tail}\n\n{USUAL_CAUSES}"
                 )
             time.sleep(0.1)
 
@@ -209,7 +216,9 @@ class Server:
                 connections = process.net_connections("tcp")
             except psutil.NoSuchProcess:
                 continue
-            held |= {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+            held |= {
+                c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN
+            }
         return held.issuperset(self._ports)
 
 
@@ -223,7 +232,7 @@ def java_home() -> str:
 
 
 def _addresses(words: list[str], ready: str) -> dict[str, str]:
-    """The addresses that a server is going to listen on, by the names of their settings."""
+    """The addresses a server is going to listen on, by the names of their settings."""
     if Path(words[0]).stem != "torchserve":
         host = urlsplit(ready)
         return {"url": f"{host.scheme}://{host.netloc}"}
@@ -238,7 +247,7 @@ def _addresses(words: list[str], ready: str) -> dict[str, str]:
 
 
 def _port(address: str) -> str:
-    """The port at the end of an address, or the address if it is no more than a port."""
+    """The port at the end of an address, or the address if it is only a port."""
     return address.rpartition(":")[2].rstrip("/")
 
 

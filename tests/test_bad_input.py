@@ -4,7 +4,10 @@ Anything else is refused with a JSON message that says what was expected, and th
 request is answered.
 """
 
+import http.client
+import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -237,6 +240,19 @@ def test_flask_refuses(flask_server, model, request_):
 def test_flask_refuses_large_bodies(flask_server, request_):
     assert_refused(ask_flask(flask_server, **request_), 413)
     assert ask_flask(flask_server, json={"value": 5}).ok
+
+
+def test_flask_refuses_a_large_body_before_it_has_read_it(flask_server):
+    connection = http.client.HTTPConnection(
+        urlsplit(flask_server.url).netloc, timeout=30
+    )
+    connection.putrequest("POST", "/predict")
+    connection.putheader("Content-Length", str(10**9))
+    connection.endheaders()  # and no body
+    response = connection.getresponse()
+    assert response.status == 413
+    assert "number" in json.load(response)["message"]
+    connection.close()
 
 
 def test_flask_refuses_large_bodies_of_unknown_length(flask_server):

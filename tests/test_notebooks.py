@@ -131,7 +131,9 @@ def test_cells_are_short(path):
     assert len(code) <= 25
     for cell in code:
         lines = cell.source.splitlines()
-        assert len(lines) <= 20 or lines[0].startswith("%%writefile "), cell.source
+        if lines[0].startswith("%%writefile "):  # ruff measures these, where it can
+            continue
+        assert len(lines) <= 20, cell.source
         longest = max(lines, key=len)
         assert len(longest) <= 88, longest
 

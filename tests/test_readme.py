@@ -1,4 +1,4 @@
-"""The commands that the README prints for a terminal do what it says, as printed there."""
+"""The commands that the README prints for a terminal do what it says."""
 
 import os
 import re
@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from lesson import ROOT
 from servers import KEEPER, TORCHSERVE, find_free_ports
 
 WAIT = """
-for attempt in $(seq 300); do curl --silent {url} | grep --quiet {sign} && break; sleep 0.1; done
+for attempt in $(seq 300); do
+  curl --silent {url} | grep --quiet {sign} && break; sleep 0.1
+done
 """
 
 
