@@ -321,7 +321,7 @@ def check_07_2(mended):
 def check_08_1(answer):
     """Little's law: 8 waiting clients = 1,000 requests a second times 8 ms."""
     if answer is None:
-        print("Not answered yet: put the milliseconds into answer_1 and run both cells.")
+        print("Not answered yet: put milliseconds into answer_1 and run both cells.")
     elif isinstance(answer, bool) or not isinstance(answer, (int, float)):
         print(f"answer_1 is a {type(answer).__name__}; milliseconds are a number.")
     elif answer == 8:
@@ -329,7 +329,7 @@ def check_08_1(answer):
     elif answer == 4:
         print("Then 8 clients would get 2,000 answers a second; the server has 1,000.")
     elif answer == 2:
-        print("More clients do not make a busy server faster. Which way does it change?")
+        print("More clients do not make a busy server faster. Which way does it go?")
     elif answer == 0.008:
         print("Right in seconds; the question asks for milliseconds.")
     else:

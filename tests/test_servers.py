@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -164,7 +165,10 @@ http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]),
     server = start(command, ready=f"http://127.0.0.1:{port}/")
     tree = started()
     assert len(tree) == 3  # the keeper, the server and its child
-    server.stop()
+    stopping = threading.Thread(target=server.stop, daemon=True)
+    stopping.start()
+    stopping.join(timeout=20)
+    assert not stopping.is_alive()
     assert running(tree) == []
 
 
