@@ -35,9 +35,9 @@ def parse_number(value) -> float:
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("not a number")
-    # The model computes in float32, which ends at 3.4e38. NaN fails this test as well.
+    # float32 ends at 3.4e38, and the model doubles its input. NaN fails here as well.
     if not -1e38 <= value <= 1e38:
-        raise ValueError("not finite")
+        raise ValueError("too large or not finite")
     return float(value)
 
 

@@ -202,6 +202,7 @@ def first_workers(torchserve):
 def assert_refused(response, status):
     """The answer is JSON with the status, and says what was expected."""
     assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
     answer = response.json()
     assert answer["code"] == status
     assert "number" in answer["message"]
@@ -229,7 +230,6 @@ def test_flask_refuses(flask_server, model, request_):
     response = ask_flask(flask_server, **request_)
     too_large = len(response.request.body or "") >= 1024
     assert_refused(response, 413 if too_large else 400)
-    assert response.headers["Content-Type"] == "application/json"
     assert ask_flask(flask_server, json={"value": 5}).json() == {
         "input": 5.0,
         "prediction": predict(model, 5.0),
@@ -266,6 +266,7 @@ def test_flask_refuses_large_bodies_of_unknown_length(flask_server):
 def test_torchserve_accepts(torchserve, model, request_):
     response = ask_torchserve(torchserve, **request_)
     assert (response.status_code, response.json()) == (200, [predict(model, 5.0)])
+    assert response.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("request_", FLASK_GOOD.values(), ids=FLASK_GOOD)
@@ -292,12 +293,14 @@ def test_all_give_the_same_answer(torchserve, flask_server, model, number):
 def test_flask_answers_unknown_addresses_in_json(flask_server, path):
     response = requests.post(f"{flask_server.url}{path}", timeout=30)
     assert (response.status_code, response.json()["code"]) == (404, 404)
+    assert response.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_flask_answers_wrong_methods_in_json(flask_server, method):
     response = requests.request(method, f"{flask_server.url}/predict", timeout=30)
     assert (response.status_code, response.json()["code"]) == (405, 405)
+    assert response.headers["Content-Type"] == "application/json"
 
 
 def test_both_say_that_they_are_ready(torchserve, flask_server):

@@ -43,6 +43,8 @@ def ask(context):
         context.metrics = NoMetrics()
         answers = handler.handle(list(requests), context)
         statuses = [context.get_response_status(n)[0] for n in range(len(requests))]
+        for n in range(len(requests)):
+            assert context.get_response_content_type(n) == "application/json"
         return answers, statuses
 
     return ask
