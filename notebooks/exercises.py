@@ -265,9 +265,14 @@ def check_06_2(query, management):
         return
     given = {key: values[0] for key, values in parse_qs(query.split("?")[-1]).items()}
     wanted = {"url": "simple_linear.mar", "model_name": "twin", "initial_workers": "2"}
+    hints = {
+        "url": "which archive in the model store?",
+        "model_name": "which parameter gives a model another name?",
+        "initial_workers": "which parameter says how many workers it starts with?",
+    }
     for key, value in wanted.items():
         if given.get(key) != value:
-            print(f"{key} is {given.get(key)}; it has to be {value}.")
+            print(f"{key} is {given.get(key)}, and that is not it: {hints[key]}")
             return
     try:
         answer = requests.post(f"{management}/models", params=given, timeout=60)
@@ -314,7 +319,9 @@ def check_07_2(mended):
     app.logger.disabled = True
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.register_error_handler(404, mended)
-    answer = app.test_client().get("/nosuch")
+    app.get("/only")(lambda: "read")
+    client = app.test_client()
+    answer, method = client.get("/nosuch"), client.post("/only")
     body = answer.get_json(silent=True)
     if answer.status_code == 200:
         print("An unknown path still answers 200: return the status as well.")
@@ -322,6 +329,8 @@ def check_07_2(mended):
         print("mended(error) fails: does it take one argument and return an answer?")
     elif answer.status_code != 404:
         print("The status is always the same now: take it from the error.")
+    elif method.status_code != 405:
+        print("404 is right; a wrong method answers 404 as well: whose code is it?")
     elif not isinstance(body, dict) or "message" not in body:
         print("The status is right now; the answer has to stay JSON with a message.")
     else:
