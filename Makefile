@@ -15,8 +15,9 @@ help:
 	@echo "make slides     show the lessons as slides: make slides LESSON=05"
 	@echo "make clean      remove all that was generated, .venv too"
 
+# More options for JupyterLab: make lab LAB_OPTIONS="--no-browser --port 8899"
 lab: .venv/installed
-	$(BIN)/jupyter lab --config config/jupyter_lab.py notebooks/00_index.ipynb
+	$(BIN)/jupyter lab --config config/jupyter_lab.py $(LAB_OPTIONS) notebooks/00_index.ipynb
 
 test: .venv/installed
 	$(BIN)/python -m pytest --nbval
@@ -35,7 +36,7 @@ bench: .venv/installed
 
 LESSON ?= 00
 slides: .venv/installed
-	$(BIN)/jupyter lab --config config/jupyter_lab.py \
+	$(BIN)/jupyter lab --config config/jupyter_lab.py $(LAB_OPTIONS) \
 		--LabApp.default_url=/rise/$(wildcard notebooks/$(LESSON)_*.ipynb)
 
 clean:
