@@ -40,7 +40,7 @@ slides: .venv/installed
 		--LabApp.default_url=/rise/$(wildcard notebooks/$(LESSON)_*.ipynb)
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache logs clinic key_file.json models/*.pth model_store/*.mar model_store/*.war
+	rm -rf .venv .pytest_cache .ruff_cache logs clinic key_file.json models/*.pth models/*.pth.* model_store/*.mar model_store/*.war
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
 # The mark is set last, so that an installation that was cut off is taken up again.

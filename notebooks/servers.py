@@ -42,12 +42,17 @@ PORT_TAKEN = re.compile(
     r"address already in use|failed to bind|port \d+ is in use", re.I
 )
 
+# What TorchServe's log says when it goes on running and never gets ready.
+MODEL_FAILED = re.compile(r"Failed to load model|Backend worker process died")
+
+FIRST_ERROR = re.compile(r"\w(?:Error|Exception): ")
+
 USUAL_CAUSES = """\
 Usual causes:
 - no Java, or one older than 11: run the preflight in 01_set_up_the_environment.ipynb
 - the port is taken: end the other server, or choose another port
 - the archive is missing or broken: build it again as in 04_archive_the_model.ipynb
-- the worker fails on import: look for the first traceback in the log above"""
+- the worker fails on import: the first error says which, the later ones mislead"""
 
 _running: dict[str, "Server"] = {}
 
@@ -77,7 +82,8 @@ def start(
         timeout: seconds until the start counts as failed.
 
     Raises:
-        ServerError: the server ended or was not ready in time.
+        ServerError: the server ended, failed to start its model, or was not ready in
+            time.
         FileNotFoundError: there is no such program, or no such --ts-config file.
     """
     words = words_of(command)
@@ -198,15 +204,25 @@ class Server:
             problem = None
             if not self.is_running():
                 problem = "ended before it was ready"
+            elif MODEL_FAILED.search(self.log()):
+                problem = "runs, but could not start the model"
             elif time.monotonic() > deadline:
                 problem = f"was not ready within {timeout:.0f} s"
             if problem:
-                tail = "\n".join(self.log().splitlines()[-20:])
                 raise ServerError(
-                    f"{self.name} {problem}. "
-                    f"The end of its log:\n\n{tail}\n\n{USUAL_CAUSES}"
+                    f"{self.name} {problem}. {self._end_of_log()}\n\n{USUAL_CAUSES}"
                 )
             time.sleep(0.1)
+
+    def _end_of_log(self) -> str:
+        """The last 20 lines, and the first error if it is not among them."""
+        lines = self.log().splitlines()
+        end = "\n".join(lines[-20:])
+        text = f"The end of its log:\n\n{end}"
+        first = next((line for line in lines if FIRST_ERROR.search(line)), None)
+        if first and first not in end:
+            text = f"The first error in its log:\n\n{first}\n\n{text}"
+        return text
 
     def _holds_its_ports(self) -> bool:
         """Whether it is this server that answers, and no other on the same ports."""

@@ -4,14 +4,17 @@ Most tests run a web server that is part of Python, because it starts at once.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from urllib.parse import urlsplit
 
+import lesson
 import psutil
 import pytest
 import requests
@@ -303,6 +306,40 @@ def test_a_wrong_command_line(command, reason, started):
     with pytest.raises(ServerError, match=reason):
         start(command, ready=TORCHSERVE_READY)
     assert time.monotonic() - began < 30, "the timeout of start() is 60 s"
+
+
+@pytest.mark.parametrize(
+    ("archive", "reason"),
+    [("no_such.mar", "Model not found"), ("broken.mar", "No module named")],
+)
+def test_an_archive_that_cannot_be_loaded(archive, reason, tmp_path, started):
+    """TorchServe goes on running without it, and start() does not wait for ever."""
+    (tmp_path / "broken.mar").write_text("no archive")
+    began = time.monotonic()
+    with pytest.raises(ServerError, match="could not start the model") as caught:
+        start(
+            f"torchserve --foreground --ncs --model-store {tmp_path} --models "
+            f"simple_linear={archive} --ts-config config/config.properties",
+            ready=TORCHSERVE_READY,
+        )
+    assert time.monotonic() - began < 30, "the timeout of start() is 60 s"
+    assert reason in str(caught.value)
+
+
+def test_a_handler_that_cannot_be_imported(archive, tmp_path, started):
+    """The error shows the first traceback, the one that says why."""
+    with zipfile.ZipFile(lesson.ARCHIVE) as packed:
+        packed.extractall(tmp_path / "unpacked")
+    handler = tmp_path / "unpacked" / "model_handler.py"
+    handler.write_text("import no_such_package\n" + handler.read_text())
+    shutil.make_archive(tmp_path / "simple_linear", "zip", tmp_path / "unpacked")
+    (tmp_path / "simple_linear.zip").rename(tmp_path / "simple_linear.mar")
+    with pytest.raises(ServerError, match="No module named 'no_such_package'"):
+        start(
+            TORCHSERVE + f" --model-store {tmp_path}",
+            ready=TORCHSERVE_READY,
+            name="bad",
+        )
 
 
 def test_what_is_refused_before_anything_starts(started):

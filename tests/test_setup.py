@@ -19,6 +19,7 @@ MADE = [
     ".pytest_cache/README.md",
     ".ruff_cache/0.1/cache",
     "models/model.pth",
+    "models/model.pth.4711",
     "models/__pycache__/linear.pyc",
     "model_store/simple_linear.mar",
     "model_store/both.war",
