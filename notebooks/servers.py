@@ -204,7 +204,7 @@ class Server:
             problem = None
             if not self.is_running():
                 problem = "ended before it was ready"
-            elif MODEL_FAILED.search(self.log()):
+            elif "/models/" in self.ready and MODEL_FAILED.search(self.log()):
                 problem = "runs, but could not start the model"
             elif time.monotonic() > deadline:
                 problem = f"was not ready within {timeout:.0f} s"
