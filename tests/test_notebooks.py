@@ -258,6 +258,20 @@ def test_cells_write_the_files_that_the_project_has(project_files):
     assert written >= CHAPTER_FILES
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_minutes_are_the_same_in_the_lesson_the_index_and_the_readme(path):
+    read_and_run, practise = re.search(
+        r"\| \*\*Time\*\* \| (\d+) minutes to read and run, (\d+) for the exercises \|",
+        text(path),
+    ).groups()
+    link = re.escape(f"({path.name})")
+    row = rf"{link} \| {read_and_run} min \| {practise} min \|"
+    assert re.search(row, text(NOTEBOOKS[0]))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    link = re.escape(f"(notebooks/{path.name})")
+    assert re.search(rf"{link} \| {read_and_run} \+ {practise} \|", readme)
+
+
 def test_the_readme_and_make_know_the_same_targets():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[1].split())
