@@ -70,13 +70,23 @@ def time_started(command: str, ready: str, ask: Callable, address: str) -> float
     return took
 
 
-def time_bare(command: str, ask: Callable, address: str) -> float:
+def time_bare(command: str, ask: Callable) -> float:
     """The same for the bare command, asked again and again from its start on."""
+    ports = servers.find_free_ports(5)
+    address = f"http://127.0.0.1:{ports[0]}"
+    command = command.replace("--port 5001", f"--port {ports[0]}")
+    moved = {
+        "TS_INFERENCE_ADDRESS": address,
+        "TS_MANAGEMENT_ADDRESS": f"http://127.0.0.1:{ports[1]}",
+        "TS_METRICS_ADDRESS": f"http://127.0.0.1:{ports[2]}",
+        "TS_GRPC_INFERENCE_PORT": str(ports[3]),
+        "TS_GRPC_MANAGEMENT_PORT": str(ports[4]),
+    }
     with tempfile.TemporaryDirectory() as folder:
         own = dict.fromkeys(
             ["TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"], folder
         )
-        env = {**os.environ, **own, "JAVA_HOME": servers.java_home()}
+        env = {**os.environ, **own, **moved, "JAVA_HOME": servers.java_home()}
         begin = time.perf_counter()
         with open(Path(folder, "output.log"), "wb") as output:
             server = subprocess.Popen(
@@ -93,7 +103,8 @@ def time_bare(command: str, ask: Callable, address: str) -> float:
                 time.sleep(0.01)
             took = time.perf_counter() - begin
             if server.poll() is not None:
-                sys.exit(f"{command}\n{Path(folder, 'output.log').read_text()}")
+                log = Path(folder, "output.log").read_text().splitlines()
+                sys.exit("\n".join([command, "ended. The end of its log:", *log[-20:]]))
         finally:
             keeper.end(server)
     return took
@@ -112,13 +123,13 @@ def compare_starts() -> None:
     """Print the first table."""
     print(f"{'start to first prediction':28}{'bare':>9}{'helper':>9}{'ratio':>8}")
     kinds = {
-        "TorchServe": (TORCHSERVE, TORCHSERVE_READY, ask_torchserve, "inference", 8080),
-        "Flask": (FLASK, FLASK_READY, ask_flask, "url", 5001),
+        "TorchServe": (TORCHSERVE, TORCHSERVE_READY, ask_torchserve, "inference"),
+        "Flask": (FLASK, FLASK_READY, ask_flask, "url"),
     }
-    for name, (command, ready, ask, address, port) in kinds.items():
+    for name, (command, ready, ask, address) in kinds.items():
         bare, helper = [], []
         for _ in range(STARTS):  # in turns, so that a disturbance hits both
-            bare.append(time_bare(command, ask, f"http://127.0.0.1:{port}"))
+            bare.append(time_bare(command, ask))
             with contextlib.redirect_stdout(io.StringIO()):
                 helper.append(time_started(command, ready, ask, address))
         first, second = statistics.median(bare), statistics.median(helper)
@@ -131,12 +142,14 @@ def time_notebooks() -> None:
     took = {}
     for notebook in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
         begin = time.perf_counter()
-        subprocess.run(
+        finished = subprocess.run(
             [sys.executable, "-m", "pytest", "--nbval", "-q", str(notebook)],
             cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        if finished.returncode:
+            sys.exit(f"{notebook.name} is red:\n{finished.stdout[-3000:]}")
         took[notebook.stem] = time.perf_counter() - begin
     total = sum(took.values())
     for name, seconds in took.items():
@@ -177,9 +190,6 @@ def main() -> None:
     """Measure everything, in a few minutes."""
     lesson.begin()
     lesson.need_archive()
-    for port in (8080, 8081, 8082, 7070, 7071, 5001):
-        if not servers.is_free(port):
-            sys.exit(f"Port {port} is taken: end that program, then measure again.")
     for measure in (compare_starts, time_notebooks, compare_predictions):
         print()
         measure()
