@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import lesson
 import pytest
 import requests
 import servers
+from processes import family, is_loopback, listening
 
 ROOT = lesson.ROOT
 
@@ -29,6 +31,24 @@ TORCHSERVE_READY = "http://127.0.0.1:8081/models/simple_linear"
 def at_the_root():
     """Find the programs of this environment, also when it is not activated."""
     lesson.begin()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_listens_beyond_this_machine():
+    """Look at all that the tests and notebooks start, as long as they run."""
+    found = set()
+    ended = threading.Event()
+
+    def watch():
+        while not ended.wait(0.2):
+            found.update(listening(family()))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield
+    ended.set()
+    watcher.join()
+    assert {(host, port) for host, port in found if not is_loopback(host)} == set()
 
 
 @pytest.fixture(scope="session")

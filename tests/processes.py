@@ -1,5 +1,7 @@
 """Which processes still run, for the tests that end them."""
 
+import contextlib
+import ipaddress
 import time
 from collections.abc import Callable
 
@@ -31,3 +33,22 @@ def running(processes: list[psutil.Process]) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             pass
     return alive
+
+
+def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
+    """The addresses and ports that these processes listen on, as far as they live."""
+    held = set()
+    for process in processes:
+        with contextlib.suppress(psutil.Error):  # it has ended
+            held |= {
+                tuple(connection.laddr)
+                for connection in process.net_connections("tcp")
+                if connection.status == psutil.CONN_LISTEN
+            }
+    return held
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches an address such as 127.0.0.1 or ::1."""
+    ip = ipaddress.ip_address(address)
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback

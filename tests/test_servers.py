@@ -15,12 +15,11 @@ import zipfile
 from urllib.parse import urlsplit
 
 import lesson
-import psutil
 import pytest
 import requests
 import servers
 from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
-from processes import family, running, wait_until
+from processes import family, is_loopback, listening, running, wait_until
 from servers import ServerError, find_free_ports, start
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -85,16 +84,6 @@ def foreign(tmp_path, web):
         assert wait_until(lambda: servers._answers(address))
         yield process
         process.kill()
-
-
-def ports_of(processes):
-    """The addresses and ports that these processes listen on."""
-    return {
-        tuple(connection.laddr)
-        for process in processes
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
 
 
 def test_start_and_stop(web, started, capsys):
@@ -208,7 +197,7 @@ def test_a_taken_port_is_replaced(foreign, web, started):
     taken = urlsplit(address).port
     assert urlsplit(server.url).port != taken
     assert f"(another process holds {taken})" in repr(server)
-    assert tuple(ports_of(server.processes())) == (
+    assert tuple(listening(server.processes())) == (
         ("127.0.0.1", urlsplit(server.url).port),
     )
     answer = requests.get(f"{server.url}/README.md", timeout=10).content
@@ -229,12 +218,12 @@ def test_a_taken_port_may_be_an_error(foreign, web, started):
     assert foreign.poll() is None
 
 
-@pytest.mark.parametrize("listening", [True, False])
-def test_flask_moves_too(weights, port, listening, started):
+@pytest.mark.parametrize("listens", [True, False])
+def test_flask_moves_too(weights, port, listens, started):
     """From a port that somebody listens on, and from one that is bound and silent."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", port))
-        if listening:
+        if listens:
             held.listen()
         address = f"http://127.0.0.1:{port}"
         command = f"flask --app handlers.flask_app run --port {port}"
@@ -387,8 +376,8 @@ except KeyboardInterrupt:
 
 def test_servers_listen_on_this_machine_only(torchserve, flask_server):
     for server, count in ((torchserve, 5), (flask_server, 1)):
-        held = ports_of(server.processes())
-        assert {host for host, _ in held} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+        held = listening(server.processes())
+        assert all(is_loopback(host) for host, _ in held)
         assert len(held) == count
 
 
@@ -397,7 +386,7 @@ def test_torchserve_moves_its_five_ports(archive, started):
     """Each server believes that the chapter's ports are all its own."""
     first = start(TORCHSERVE, ready=TORCHSERVE_READY, name="first")
     second = start(TORCHSERVE, ready=TORCHSERVE_READY, name="second")
-    held = ports_of(first.processes()), ports_of(second.processes())
+    held = listening(first.processes()), listening(second.processes())
     assert [len(ports) for ports in held] == [5, 5]
     assert not held[0] & held[1]
     for server in (first, second):
