@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.linear import SimpleLinearModel
 
@@ -15,8 +15,10 @@ XS = torch.tensor([[-1.0], [0.0], [1.0], [2.0], [3.0], [4.0]])
 YS = torch.tensor([[-3.0], [-1.0], [1.0], [3.0], [5.0], [7.0]])
 
 
-def train(steps: int = 500, seed: int = 0) -> tuple[SimpleLinearModel, list[float]]:
-    """Fit the line with gradient descent.
+def train(
+    steps: int = 500, seed: int = 0, xs: Tensor = XS, ys: Tensor = YS
+) -> tuple[SimpleLinearModel, list[float]]:
+    """Fit a line through points with gradient descent: xs and ys of shape (n, 1).
 
     Returns the trained model and the loss (mean squared error) before each step.
     The same seed gives the same weights on the same machine.
@@ -29,7 +31,7 @@ def train(steps: int = 500, seed: int = 0) -> tuple[SimpleLinearModel, list[floa
     losses = []
     for _ in range(steps):
         optimizer.zero_grad()
-        loss = loss_function(model(XS), YS)
+        loss = loss_function(model(xs), ys)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

@@ -371,3 +371,405 @@ def check_08_2(mended):
         print("That is the median, or the first client alone. Take all 1,000 requests.")
     else:
         print("Not yet. Put both lists together with +, then take p99 of the result.")
+
+
+def check_09_1(answer):
+    """A mirror with room for 5 whose thread hangs: 20 more offered, 15 dropped."""
+    if answer is None:
+        print("Not answered yet: put a whole number into answer_1 and run both cells.")
+    elif isinstance(answer, bool) or not isinstance(answer, int):
+        print(f"answer_1 is a {type(answer).__name__}; count jobs in whole numbers.")
+    elif answer == 15:
+        print("Right: 5 of the 20 wait, and the one that hangs takes no room.")
+    elif answer == 16:
+        print("Close. Does the job that hangs still wait in the queue?")
+    elif answer == 14:
+        print("Close. How many jobs does the thread have in its hands at a time?")
+    elif answer == 5:
+        print("That many wait. How many of the 20 find no room?")
+    elif answer == 0:
+        print("Then all 20 would wait, and the queue has room for 5.")
+    elif answer == 20:
+        print("Then none would wait, and the queue has room for 5.")
+    else:
+        print("Not yet: 20 are offered, 5 find room, and none leaves the queue.")
+
+
+def check_09_2(mended):
+    """A split that is sticky, gives the share asked for, and only adds clients."""
+    if mended is None:
+        print("Not answered yet: write the function mended and run both cells.")
+        return
+    if not callable(mended):
+        print(f"mended is a {type(mended).__name__}; it has to be a function.")
+        return
+    if "hash" in getattr(getattr(mended, "__code__", None), "co_names", ()):
+        print("hash() gives other numbers after a restart: use hashlib.")
+        return
+    keys = [f"client-{n}" for n in range(1000)]
+    try:
+        chosen = {
+            share: {key for key in keys if mended(key, share)}
+            for share in (0, 20, 40, 50, 100)
+        }
+        again = {key for key in keys if mended(key, 20)}
+    except Exception as error:  # whatever a learner's function raises
+        print(f"mended(key, share) raises {type(error).__name__}: {error}")
+        return
+    counts = {share: len(some) for share, some in chosen.items()}
+    if again != chosen[20]:
+        print("A client that asks twice gets two answers: nothing may be random.")
+    elif counts[0]:
+        print(f"At 0 % {counts[0]} clients of 1000 get it, and nobody should.")
+    elif counts[100] < 1000:
+        print(f"At 100 % {counts[100]} of 1000 get it: how large can one byte be?")
+    elif not (150 < counts[20] < 250 and 435 < counts[50] < 565):
+        print(f"At 20 and 50 % {counts[20]} and {counts[50]} of 1000 get it: not even.")
+    elif lost := len(chosen[20] - chosen[40]):
+        print(f"{lost} clients lose it from 20 to 40 %: what goes into the hash?")
+    else:
+        print(f"Right: {counts[20]} of 1000 at 20 %, and they keep it at 40 %.")
+
+
+def check_10_1(answer):
+    """Eight answers every 40 ms: the batch of 32 never fills."""
+    if answer is None:
+        print("Not answered yet: put a number into answer_1 and run both cells.")
+    elif isinstance(answer, bool) or not isinstance(answer, (int, float)):
+        print(f"answer_1 is a {type(answer).__name__}; answers per second are a number.")
+    elif abs(answer - 200) < 0.5:
+        print("Right: eight answers every 40 ms are 200 a second.")
+    elif abs(answer - 4000) < 0.5:
+        print("That would be without the delay. Is the batch full before it is over?")
+    elif abs(answer - 800) < 0.5 or abs(answer - 16000) < 0.5:
+        print("Where should 32 requests come from? Each of 8 callers waits for one.")
+    elif abs(answer - 8 / 38 * 1000) < 1:
+        print("Close: the batch waits, and then it still has to be computed.")
+    elif abs(answer - 0.2) < 1e-9:
+        print("Right for a millisecond; the question asks for a second.")
+    elif abs(answer - 25) < 0.5:
+        print("That is the number of batches. How many answers are in each?")
+    else:
+        print("Not yet. How long does one batch take, and how many answers are in it?")
+
+
+def check_10_2(mended):
+    """A Retry for 503 alone, with a last try, backoff, jitter and a cap."""
+    from urllib3 import Retry
+
+    if mended is None:
+        print("Not answered yet: put a Retry into mended and run both cells.")
+        return
+    if not isinstance(mended, Retry):
+        print(f"mended is a {type(mended).__name__}; make it a Retry(…).")
+        return
+    repeated = set(mended.status_forcelist or ())
+    if any(status < 500 for status in repeated):
+        print("A 4xx says that the request is wrong. Will it be right the next time?")
+    elif 503 not in repeated:
+        print("A 503 is not repeated: name it in status_forcelist.")
+    elif not mended.is_retry("POST", 503):
+        print("Only a method in allowed_methods is repeated, and predictions use POST.")
+    elif not isinstance(mended.total, int) or not 0 < mended.total <= 5:
+        print(f"total is {mended.total}: when is the last try?")
+    elif not mended.backoff_factor > 0:
+        print("Without a backoff_factor all tries follow each other at once.")
+    elif not mended.backoff_jitter > 0:
+        print("Without backoff_jitter all refused clients come back together.")
+    elif mended.backoff_max > 2:
+        print(f"One wait may take {mended.backoff_max} s: cap it with backoff_max.")
+    else:
+        print("Right: a 503 is repeated, later each time, and not for ever.")
+
+
+def check_11_1(answer):
+    """A request that outlives the timeout costs each worker that it is sent to."""
+    if answer is None:
+        print("Not answered yet: put a number into answer_1 and run both cells.")
+    elif isinstance(answer, bool) or not isinstance(answer, (int, float)):
+        print(f"answer_1 is a {type(answer).__name__}; a number of workers is asked.")
+    elif answer == 2:
+        print("Right: one for the first question, one for the second.")
+    elif answer == 1:
+        print("That is the first question. What does this client do after a 5xx?")
+    elif answer == 0:
+        print("5 seconds are more than 1: what does TorchServe do with such a worker?")
+    elif answer > 2:
+        print("Fewer: this client asks again once, and not after every answer.")
+    else:
+        print("Not yet. Count the workers that TorchServe kills.")
+
+
+def check_11_2(rise):
+    """A counter that falls has begun anew: its whole value has come since."""
+    if rise is None:
+        print("Not answered yet: write the function rise and run both cells.")
+        return
+    if not callable(rise):
+        print("rise has to be a function: def rise(values): ...")
+        return
+    cases = {
+        "[100, 180, 30, 60]": ([100, 180, 30, 60], 140),
+        "[0, 5, 5, 9]": ([0, 5, 5, 9], 9),
+        "[7, 3, 1, 2]": ([7, 3, 1, 2], 5),
+        "[4]": ([4], 0),
+    }
+    for shown, (values, right) in cases.items():
+        try:
+            found = rise(list(values))
+        except (TypeError, ValueError, IndexError, NameError, AttributeError) as error:
+            print(f"rise({shown}) ends with {type(error).__name__}: {error}")
+            return
+        pairs = zip(values, values[1:], strict=False)
+        if found == right:
+            continue
+        if found is None:
+            print(f"rise({shown}) returns nothing. Is there a return?")
+        elif found == values[-1] - values[0]:
+            print(f"rise({shown}) is last minus first. Go from look to look instead.")
+        elif found == sum(max(new - old, 0) for old, new in pairs):
+            print(f"rise({shown}) leaves out what came after a restart.")
+        else:
+            print(f"rise({shown}) is {found}; {right} would be right.")
+        return
+    print("Right: 140 for these looks, and right for three other lists.")
+
+
+def check_12_1(answer):
+    """The least key that each of four programs needs."""
+    right = {
+        "dashboard": "none",
+        "watchdog": "inference",
+        "operator": "management",
+        "caretaker": "API",
+    }
+    if answer is None:
+        print("Not answered yet: put a dictionary of four programs into answer_1.")
+        return
+    if not isinstance(answer, dict) or set(answer) != set(right):
+        print("The answer is a dictionary with the keys", *right)
+        return
+    hints = {
+        "dashboard": "look at the row /metrics: does it ask for anything?",
+        "watchdog": "look at the row /ping: which key gets a 200 there?",
+        "operator": "at which address are workers scaled?",
+        "caretaker": "which key does renew() send?",
+    }
+    wrong = [name for name in right if answer[name] != right[name]]
+    if not wrong:
+        print("Right: each has what it needs, and nothing more.")
+    elif answer[wrong[0]] not in [*right.values()]:
+        print(f"{wrong[0]}: choose one of", *right.values())
+    else:
+        print(f"{4 - len(wrong)} of 4. {wrong[0]}: {hints[wrong[0]]}")
+
+
+def check_12_2(line):
+    """A line allowed_urls=… that lets one folder of one server pass, no other."""
+    import re
+
+    if line is None:
+        print('Not answered yet: put a line "allowed_urls=…" into answer_2.')
+        return
+    if not isinstance(line, str) or not line.replace(" ", "").startswith(
+        "allowed_urls="
+    ):
+        print("The answer is a text that starts with allowed_urls=")
+        return
+    # What Java makes of the value: a backslash keeps the character behind it.
+    value = re.sub(r"\\(.)", r"\1", line.partition("=")[2].strip())
+    try:
+        patterns = [re.compile(part, re.IGNORECASE) for part in value.split(",")]
+    except re.error as error:
+        print(f"{value} is no regular expression: {error}")
+        return
+
+    def passes(url):
+        return any(pattern.fullmatch(url) for pattern in patterns)
+
+    place = "https://models.example.org/team/"
+    for url in (f"{place}prices.mar", f"{place}2026/prices.war"):
+        if not passes(url):
+            print(f"{url} has to pass, and {value} does not fit all of it.")
+            return
+    strangers = {
+        "https://models.example.org/elsewhere/x.mar": "another folder",
+        "http://models.example.org/team/x.mar": "not encrypted",
+        "https://models.example.org.evil.example/team/x.mar": "another server",
+        "https://models.example.org/team.else/x.mar": "another folder",
+        "https://evil.example/?https://models.example.org/team/x.mar": "another server",
+        "https://models-example.org/team/x.mar": "a dot fits every character",
+        "https://models.example-org/team/x.mar": "a dot fits every character",
+        "file:///tmp/x.mar": "a file of this machine",
+    }
+    for url, why in strangers.items():
+        if passes(url):
+            print(f"{url} passes too: {why}.")
+            if "every" in why and "\\" in line:
+                print("A single backslash disappears in a properties file.")
+            return
+    print("Right: that folder of that server, and nothing else.")
+
+
+def check_13_1(answer):
+    """ScaleWorker with min_worker=0: the 0 does not travel, and the default is 1."""
+    if answer is None:
+        print("Not answered yet: put a whole number into answer_1 and run both cells.")
+    elif isinstance(answer, bool) or not isinstance(answer, int):
+        print(f"answer_1 is a {type(answer).__name__}; workers are a whole number.")
+    elif answer == 1:
+        print("Right: a 0 is as good as not set, and TorchServe makes 1 of that.")
+    elif answer == 0:
+        print("So the colleague hoped. Which number is it that a message cannot hold?")
+    else:
+        print("Not yet. Try it: send the message, then look at workers_of.")
+
+
+def check_13_2(message):
+    """A RegisterModelRequest with the fields of a query, and the default of HTTP."""
+    if message is None:
+        print("Not answered yet: put a message into twin and run both cells.")
+        return
+    kind = getattr(getattr(message, "DESCRIPTOR", None), "name", None)
+    if isinstance(message, type) or kind is None:
+        print("twin is no message: make one with management_pb2, as scale was made.")
+        return
+    if kind != "RegisterModelRequest":
+        print(f"twin is a {kind}; POST /models registers a model.")
+        return
+    wanted = {
+        "url": "simple_linear.mar",
+        "model_name": "twin",
+        "initial_workers": 2,
+        "batch_size": 8,
+    }
+    for field, value in wanted.items():
+        found = getattr(message, field)
+        if found != value:
+            print(f"{field} is {found!r}, and the request has {value!r}.")
+            return
+    others = {field.name for field, _ in message.ListFields()} - {*wanted}
+    if "synchronous" not in others:
+        print("Right so far. Does HTTP return before the workers are READY?")
+    elif others != {"synchronous"}:
+        more = ", ".join(sorted(others - {"synchronous"}))
+        print(f"The request does not have this one: {more}.")
+    else:
+        print("Right: with synchronous=True both return when two workers are READY.")
+
+
+def check_14_1(answer):
+    """Two attempts of 10 seconds each."""
+    if answer is None:
+        print("Not answered yet: put seconds into answer_1 and run both cells.")
+    elif isinstance(answer, bool) or not isinstance(answer, (int, float)):
+        print(f"answer_1 is a {type(answer).__name__}; seconds are a number.")
+    elif answer == 20:
+        print("Right: the first attempt and one more, 10 seconds each.")
+    elif answer == 10:
+        print("That is one attempt. retry-attempts says how many come after the first.")
+    elif answer == 20_000:
+        print("Right in milliseconds; the question asks for seconds.")
+    elif answer in (30, 60):
+        print("The other nodes answer at once, and the last one is never asked.")
+    else:
+        print("Not yet. How many attempts are there, and how long may each take?")
+
+
+def check_14_2(mended):
+    """A function node: copes with None, one answer for each request, in their order."""
+    if mended is None:
+        print("Not answered yet: write the function and run both cells.")
+        return
+    if not callable(mended):
+        print(f"mended is a {type(mended).__name__}; assign a function, without ().")
+        return
+    tries = {
+        "None, as at the start of its worker": None,
+        "one request": [{"body": bytearray(b"[\n  4.9966\n]")}],
+        "two requests": [{"body": b"[4.9966]"}, {"body": b"[-2.75]"}],
+    }
+    for what, requests in tries.items():
+        try:
+            answers = mended(requests, None)
+        except Exception as error:  # whatever a learner's function raises
+            print(f"Given {what}, it raises {type(error).__name__}: {error}")
+            return
+        if requests is None:
+            continue
+        if not isinstance(answers, list):
+            print(f"Given {what}, it returns a {type(answers).__name__}, not a list.")
+            return
+        if len(answers) != len(requests):
+            print(f"Given {what}, it returns {len(answers)} answers.")
+            return
+        wanted = [{"x": 5}, {"x": -3}][: len(requests)]
+        if answers != wanted:
+            print(f"Given {what}, it returns {answers}; wanted is {wanted}.")
+            return
+    print("Right: None does no harm, and every request gets its own answer.")
+
+
+def check_15_1(answer):
+    """The statuses of a TIFF, a long PNG, a tiny JPEG, white on clear, white on black."""
+    if answer is None:
+        print("Not answered yet: put a list of five statuses into answer_1, run both.")
+        return
+    if not isinstance(answer, (list, tuple)) or len(answer) != 5:
+        print("answer_1 has to be a list of five: one status for each picture.")
+        return
+    hints = [
+        (400, "Does the handler ever learn the file's name? What does it look at?"),
+        (413, "How many pixels are that, and how many are allowed?"),
+        (200, "Is there a smallest size? What has to happen to 8 by 8 pixels?"),
+        (400, "What becomes of a transparent place? And then, where is the ink?"),
+        (200, "Which color has the edge of the picture? Then what is ink?"),
+    ]
+    for number, (given, (right, hint)) in enumerate(
+        zip(answer, hints, strict=True), start=1
+    ):
+        if given != right:
+            print(f"Picture {number}: not {given!r}. {hint}")
+            return
+    print("Right: two that are read, and three that are refused for three reasons.")
+
+
+def check_15_2(draw, model):
+    """A function that draws a 7 of which the model is at least 90 percent sure."""
+    import io
+
+    import torch
+    from PIL import Image, ImageDraw
+    from ts.utils.util import PredictionException
+
+    from handlers.digits_handler import read_picture
+
+    if draw is None:
+        print("Not answered yet: write the function draw_seven and run both cells.")
+        return
+    if not callable(draw):
+        print(f"draw_seven is a {type(draw).__name__}; make it a function of a pen.")
+        return
+    paper = Image.new("RGB", (600, 400), (250, 245, 230))
+    try:
+        draw(ImageDraw.Draw(paper))
+    except (TypeError, ValueError, NameError, AttributeError) as error:
+        print(f"draw_seven failed: {error}")
+        return
+    file = io.BytesIO()
+    paper.save(file, "PNG")
+    try:
+        picture = read_picture(file.getvalue())
+    except PredictionException:
+        print("The paper is still blank. Do the points lie on it, and is the ink dark?")
+        return
+    with torch.inference_mode():
+        [row] = model(picture.unsqueeze(0)).softmax(dim=1).tolist()
+    digit = row.index(max(row))
+    percent = int(100 * max(row))
+    if digit != 7:
+        print(f"The model reads a {digit} ({percent} %). Is the pen thick enough?")
+    elif percent < 90:
+        print(f"A 7, but only {percent} %. What do the sevens in the data have more?")
+    else:
+        print(f"Right: the model reads a 7 and is {percent} % sure.")

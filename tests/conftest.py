@@ -40,7 +40,7 @@ def nobody_listens_beyond_this_machine():
     ended = threading.Event()
 
     def watch():
-        while not ended.wait(0.2):
+        while not ended.wait(0.1):
             found.update(listening(family()))
 
     watcher = threading.Thread(target=watch)
