@@ -24,7 +24,7 @@ def begin() -> None:
     """Work at the root of the project, as a terminal opened there would.
 
     The programs of this kernel's environment are found first, also when it is not
-    activated; the project's packages can be imported.
+    activated; the project's packages can be imported. Under test no progress bar shows.
     """
     os.chdir(ROOT)
     for folder in (ROOT, ROOT / "notebooks"):  # the packages, and the lessons' helpers
@@ -34,6 +34,8 @@ def begin() -> None:
     folders = os.environ.get("PATH", "").split(os.pathsep)
     if folders[0] != programs:
         os.environ["PATH"] = os.pathsep.join([programs, *folders])
+    if "PYTEST_CURRENT_TEST" in os.environ:
+        os.environ["TQDM_DISABLE"] = "1"  # a progress bar never prints the same twice
 
 
 def words_of(command: str) -> list[str]:
