@@ -25,10 +25,11 @@ test: .venv/installed
 test-all: test
 	$(BIN)/python -m pytest -m slow
 
-# Without times, and with each cell's output in one piece: what nbval compares.
+# Without times and progress bars, and with each cell's output in one piece: what nbval compares.
 notebooks: .venv/installed
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False \
+		--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
 		--CoalesceStreamsPreprocessor.enabled=True notebooks/*.ipynb
 
 bench: .venv/installed

@@ -160,7 +160,7 @@ def check_04_1(answer):
     elif isinstance(answer, str) and answer.strip().endswith("train.py"):
         print("Close: the name as it stands in the archive, with nothing around it?")
     else:
-        print("Not yet: a name such as 'models/train.py'. Which folders does it keep?")
+        print("Not yet: a name that ends in train.py. What becomes of its folder?")
 
 
 def check_04_2(mended):
@@ -197,6 +197,9 @@ def check_04_2(mended):
         if given[option].removeprefix("./").rstrip("/") != value:
             print(f"{option} {given[option]}: not yet. {hint}")
             return
+    if not {"--force", "-f"} & set(words):
+        print("Without --force it fails: there is an archive of this name already.")
+        return
     print("Right: every path leads somewhere, and the archive to the model store.")
 
 
@@ -242,7 +245,7 @@ def check_06_1(answer):
     if answer is None:
         print("Not answered yet: put a whole number into answer_1 and run both cells.")
     elif answer == 5:
-        print("Right: the five that reached the model, refused or not.")
+        print("Right: the five for a model that TorchServe knows, refused or not.")
     elif answer == 6:
         print("One less: which request did not get as far as simple_linear?")
     elif answer in (3, 4):
@@ -713,7 +716,7 @@ def check_14_2(mended):
 
 
 def check_15_1(answer):
-    """The statuses of a TIFF, a long PNG, a tiny JPEG, white on clear, white on black."""
+    """Statuses: a TIFF, a long PNG, a tiny JPEG, white on clear, white on black."""
     if answer is None:
         print("Not answered yet: put a list of five statuses into answer_1, run both.")
         return

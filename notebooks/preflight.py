@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PORTS = (8080, 8081, 8082, 7070, 7071, 5001)
+PORTS = (8080, 8081, 8082, 7070, 7071, 5001, 5002)
 FOLDERS = ("config", "handlers", "model_store", "models")
 GIGABYTE = 1_000_000_000
 
@@ -226,7 +226,7 @@ def check_curl() -> Result:
 
 
 def check_ports(ports: tuple = PORTS) -> Result:
-    """The ports of the chapter. Where one is taken, the lessons use another."""
+    """The ports of the lessons. Where one is taken, the lessons use another."""
     try:
         from servers import is_free
     except ImportError as error:
@@ -269,7 +269,7 @@ def check_disk() -> Result:
 
 
 def check_memory() -> Result:
-    """Room for a kernel, TorchServe and two of its workers."""
+    """Room for a kernel, TorchServe and its workers; lesson 10 needs the most."""
     try:
         import psutil
     except ImportError as error:
@@ -278,6 +278,8 @@ def check_memory() -> Result:
     found = f"{free / GIGABYTE:.1f} GB free"
     if free < 1.5 * GIGABYTE:
         return Result("memory", "warn", found, "end programs until 1.5 GB are free")
+    if free < 3 * GIGABYTE:
+        return Result("memory", "warn", found, "enough, but lesson 10 needs 3 GB")
     return Result("memory", "ok", found)
 
 

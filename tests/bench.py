@@ -1,11 +1,13 @@
 """What the helpers and the servers cost: run `make bench` on an otherwise idle machine.
 
-Three tables, each from one run; read the ratios, the seconds belong to one machine.
+Four tables, each from one run; read the ratios, the seconds belong to one machine.
 
 1. From servers.start to the first prediction, beside the bare command. To reach:
    no more than 1.3 times as long.
 2. Every notebook under `pytest --nbval`. To reach: 90 s together, none over 20 s.
 3. One prediction through each server, as a multiple of calling the model directly.
+4. Sixteen callers of the MLP: batch_size 16 as a multiple of batch_size 1. To reach:
+   4 times the answers per second, and a lower p99.
 """
 
 # ruff: noqa: E402 (the helpers lie in another folder: the path to them comes first)
@@ -29,9 +31,11 @@ import lesson
 import requests
 import servers
 import torch
+from load import EACH, measure
 
+from models import mlp
 from models.linear import SimpleLinearModel
-from models.train import WEIGHTS, predict
+from models.train import WEIGHTS, predict, save
 
 STARTS = 5  # of each kind
 CALLS = 300  # of each way to predict
@@ -39,6 +43,16 @@ TORCHSERVE = (
     "torchserve --start --foreground --ncs --model-store model_store "
     "--models simple_linear=simple_linear.mar "
     "--ts-config config/config.properties --disable-token-auth"
+)
+MLP_ARCHIVE = (
+    "torch-model-archiver --model-name mlp --version 1.0 --model-file models/mlp.py "
+    "--serialized-file models/mlp.pth --handler handlers/mlp_handler.py "
+    "--export-path model_store --force"
+)
+MLP_SERVER = (
+    "torchserve --start --foreground --ncs --model-store model_store "
+    "--models mlp=mlp.mar --ts-config config/batching.properties "
+    "--disable-token-auth --enable-model-api"
 )
 FLASK = "flask --app handlers.flask_app run --port 5001"
 TORCHSERVE_READY = "http://127.0.0.1:8081/models/simple_linear"
@@ -186,13 +200,53 @@ def compare_predictions() -> None:
         print(f"{name:28}{in_ms}{median / direct:8.0f}")
 
 
+def compare_batches() -> None:
+    """Print the table of lesson 10: the MLP, sixteen callers, ten rounds."""
+    save(mlp.make(), mlp.WEIGHTS)
+    lesson.output_of(MLP_ARCHIVE)
+    with contextlib.redirect_stdout(io.StringIO()):
+        server = servers.start(MLP_SERVER, ready="http://127.0.0.1:8081/models/mlp")
+    query = {"url": "mlp.mar", "model_name": "batched", "initial_workers": 1}
+    settings = {"batch_size": 16, "max_batch_delay": 2}
+    url = f"{server.management}/models"
+    requests.post(url, params={**query, **settings}, timeout=60).raise_for_status()
+    with tempfile.TemporaryDirectory() as folder:
+        row = Path(folder, "row.bin")
+        row.write_bytes(bytes(512))
+        gains, tails = [], []
+        for turn in range(11):
+            single, batched = (
+                measure(
+                    "curl --parallel --parallel-immediate --parallel-max 16 "
+                    f"--data-binary @{row.as_posix()} --output {os.devnull} "
+                    '--header "Content-Type: application/octet-stream" '
+                    f'--write-out "{EACH}" '
+                    f'"{server.inference}/predictions/{name}?n=[1-{total}]"'
+                )
+                for name, total in (("mlp", 800), ("batched", 3000))
+            )
+            if turn:  # the first one warms up
+                gains.append(batched.per_second / single.per_second)
+                tails.append(batched.p99 / single.p99)
+    server.stop()
+    print(f"{'batch_size 16 beside 1':28}{'median':>9}{'least':>9}{'most':>8}")
+    for name, ratios in {"answers per second": gains, "p99": tails}.items():
+        median, least, most = statistics.median(ratios), min(ratios), max(ratios)
+        print(f"{name:28}{median:9.2f}{least:9.2f}{most:8.2f}")
+
+
 def main() -> None:
     """Measure everything, in a few minutes."""
     lesson.begin()
     lesson.need_archive()
-    for measure in (compare_starts, time_notebooks, compare_predictions):
+    for table in (
+        compare_starts,
+        time_notebooks,
+        compare_predictions,
+        compare_batches,
+    ):
         print()
-        measure()
+        table()
 
 
 if __name__ == "__main__":

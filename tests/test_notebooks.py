@@ -83,6 +83,19 @@ def test_what_prints_has_printed(path):
 
 
 @every_notebook
+def test_what_a_cell_prints_is_in_one_piece(path):
+    """Where the pieces end differs from run to run, and JupyterLab shows a gap."""
+    for cell in cells(path, "code"):
+        names = [output.get("name") for output in cell.outputs]
+        streams = [
+            name
+            for name, before in zip(names, [None, *names], strict=False)
+            if name and name == before
+        ]
+        assert streams == [], cell.source
+
+
+@every_notebook
 def test_errors_are_part_of_the_lesson(path):
     for cell in cells(path, "code"):
         failed = any(output.output_type == "error" for output in cell.outputs)
