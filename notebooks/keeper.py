@@ -22,7 +22,7 @@ import psutil
 
 # Seconds between asking a server to end and killing it. TorchServe closes its ports
 # within 0.1 s, and what it does after that is to sit out a quiet period.
-GRACE = 2.0
+GRACE = 1.0
 WINDOWS = sys.platform == "win32"
 
 

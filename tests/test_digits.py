@@ -315,6 +315,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module there")
 def test_memory_is_bounded(tmp_path):
     """A picture that claims too much takes none, the largest that is read some."""

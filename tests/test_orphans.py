@@ -150,7 +150,8 @@ def kernel(cell, record, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("last_cell", "status"), [("1 + 1", 0), ("raise ValueError('no')", 1)]
+    ("last_cell", "status"),
+    [("1 + 1", 0), pytest.param("raise ValueError('no')", 1, marks=pytest.mark.slow)],
 )
 def test_a_notebook_ends_without_stopping_its_server(
     pytest_runs, record, last_cell, status
@@ -161,7 +162,14 @@ def test_a_notebook_ends_without_stopping_its_server(
     started.assert_gone()
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("SIGINT", marks=pytest.mark.slow),
+        pytest.param("SIGTERM", marks=pytest.mark.slow),
+        "SIGKILL",
+    ],
+)
 def test_pytest_is_ended(pytest_runs, record, name):
     """In the middle of a cell; Ctrl-C reaches the whole group of pytest."""
     process = pytest_runs(WAIT)
@@ -172,7 +180,13 @@ def test_pytest_is_ended(pytest_runs, record, name):
     started.assert_gone()
 
 
-@pytest.mark.parametrize("now", [True, False], ids=["at once", "in order"])
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(True, id="at once"),
+        pytest.param(False, id="in order", marks=pytest.mark.slow),
+    ],
+)
 def test_the_kernel_is_restarted(kernel, record, now):
     started = read(record)
     assert started.answers()

@@ -297,6 +297,7 @@ def test_a_wrong_command_line(command, reason, started):
     assert time.monotonic() - began < 30, "the timeout of start() is 60 s"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("archive", "reason"),
     [("no_such.mar", "Model not found"), ("broken.mar", "No module named")],
