@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lesson
@@ -29,8 +31,14 @@ TORCHSERVE_READY = "http://127.0.0.1:8081/models/simple_linear"
 
 @pytest.fixture(scope="session", autouse=True)
 def at_the_root():
-    """Find the programs of this environment, also when it is not activated."""
+    """Find the programs of this environment, also when it is not activated.
+
+    A script's background ignores the interrupt signal and hands that on: undo it, for
+    the tests that interrupt what they start.
+    """
     lesson.begin()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,11 +51,11 @@ def nobody_listens_beyond_this_machine():
         while not ended.wait(0.1):
             found.update(listening(family()))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    yield
-    ended.set()
-    watcher.join()
+    with ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(watch)
+        yield
+        ended.set()
+    watcher.result()  # raises what has ended the watch
     assert {(host, port) for host, port in found if not is_loopback(host)} == set()
 
 

@@ -10,6 +10,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import preflight
+import psutil
 import pytest
 from nbval.plugin import get_sanitize_patterns
 from preflight import Result
@@ -147,9 +148,12 @@ def stale_kernel(tmp_path, monkeypatch):
             lab = [python, str(theirs / preflight.BIN / "jupyter-lab")]
             return [Process(self.words), Process(lab), Process(["bash"])]
 
-    monkeypatch.setattr(
-        "psutil.Process", lambda: Process([sys.executable, "-m", "kernel"])
-    )
+    real = psutil.Process  # for whoever asks with a pid, as the watch over ports does
+
+    def process(*pid):
+        return real(*pid) if pid else Process([sys.executable, "-m", "kernel"])
+
+    monkeypatch.setattr("psutil.Process", process)
     monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", object())
     return python
 
