@@ -773,8 +773,8 @@ def check_15_2(draw, model):
     digit = row.index(max(row))
     percent = int(100 * max(row))
     if digit != 7:
-        print(f"The model reads a {digit} ({percent} %). Is the pen thick enough?")
+        print(f"It reads a {digit} ({percent} %). Compare with the first figure's 7s.")
     elif percent < 90:
-        print(f"A 7, but only {percent} %. What do the sevens in the data have more?")
+        print(f"A 7, but only {percent} %. What have the first figure's 7s more?")
     else:
         print(f"Right: the model reads a 7 and is {percent} % sure.")

@@ -8,6 +8,7 @@ import sys
 import venv
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import preflight
 import psutil
@@ -148,12 +149,10 @@ def stale_kernel(tmp_path, monkeypatch):
             lab = [python, str(theirs / preflight.BIN / "jupyter-lab")]
             return [Process(self.words), Process(lab), Process(["bash"])]
 
-    real = psutil.Process  # for whoever asks with a pid, as the watch over ports does
-
-    def process(*pid):
-        return real(*pid) if pid else Process([sys.executable, "-m", "kernel"])
-
-    monkeypatch.setattr("psutil.Process", process)
+    # A stand-in for the module: the watch over ports goes on with the real one.
+    kernel = Process([sys.executable, "-m", "kernel"])
+    stand_in = SimpleNamespace(Process=lambda: kernel, Error=psutil.Error)
+    monkeypatch.setitem(sys.modules, "psutil", stand_in)
     monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", object())
     return python
 

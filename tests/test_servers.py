@@ -218,7 +218,9 @@ def test_a_taken_port_may_be_an_error(foreign, web, started):
     assert foreign.poll() is None
 
 
-@pytest.mark.parametrize("listens", [True, False])
+@pytest.mark.parametrize(
+    "listens", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_flask_moves_too(weights, port, listens, started):
     """From a port that somebody listens on, and from one that is bound and silent."""
     with socket.socket() as held:
@@ -316,6 +318,7 @@ def test_an_archive_that_cannot_be_loaded(archive, reason, tmp_path, started):
     assert reason in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_handler_that_cannot_be_imported(archive, tmp_path, started):
     """The error shows the first traceback, the one that says why."""
     with zipfile.ZipFile(lesson.ARCHIVE) as packed:

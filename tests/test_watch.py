@@ -179,6 +179,7 @@ def kill_one_under_load(torchserve, model):
     return callers.results
 
 
+@pytest.mark.slow
 def test_with_two_workers_a_kill_costs_no_request_of_clients_that_ask_twice(
     torchserve, killable
 ):
