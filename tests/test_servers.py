@@ -218,9 +218,7 @@ def test_a_taken_port_may_be_an_error(foreign, web, started):
     assert foreign.poll() is None
 
 
-@pytest.mark.parametrize(
-    "listens", [True, pytest.param(False, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("listens", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_flask_moves_too(weights, port, listens, started):
     """From a port that somebody listens on, and from one that is bound and silent."""
     with socket.socket() as held:
