@@ -126,7 +126,7 @@ def _environment_of_jupyter() -> Path | None:
     """The environment of the program that started this kernel, where it can be told."""
     import psutil  # ipykernel needs it, so every kernel has it
 
-    kernel = psutil.Process()
+    kernel = _this_process()
     for process in kernel.parents():
         try:
             words = process.cmdline()
@@ -140,6 +140,12 @@ def _environment_of_jupyter() -> Path | None:
                 return prefix
         return None
     return None
+
+
+def _this_process():
+    import psutil
+
+    return psutil.Process()
 
 
 def _renew_kernel(python: str | Path) -> str:

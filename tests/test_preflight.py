@@ -8,10 +8,8 @@ import sys
 import venv
 from collections import namedtuple
 from pathlib import Path
-from types import SimpleNamespace
 
 import preflight
-import psutil
 import pytest
 from nbval.plugin import get_sanitize_patterns
 from preflight import Result
@@ -149,10 +147,8 @@ def stale_kernel(tmp_path, monkeypatch):
             lab = [python, str(theirs / preflight.BIN / "jupyter-lab")]
             return [Process(self.words), Process(lab), Process(["bash"])]
 
-    # A stand-in for the module: the watch over ports goes on with the real one.
     kernel = Process([sys.executable, "-m", "kernel"])
-    stand_in = SimpleNamespace(Process=lambda: kernel, Error=psutil.Error)
-    monkeypatch.setitem(sys.modules, "psutil", stand_in)
+    monkeypatch.setattr(preflight, "_this_process", lambda: kernel)
     monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", object())
     return python
 
