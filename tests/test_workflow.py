@@ -228,7 +228,7 @@ def test_a_node_that_hangs_is_given_up_and_comes_back(round_trip):
         worker.resume()
     assert answer.status_code == 500
     assert answer.json()["message"] == "Error executing to_number"
-    assert took > 3.9, "timeout-ms is 4000"
+    assert took > 3.9, "two attempts of 2000 ms"
     assert ask(round_trip, 5).status_code == 200
 
 
@@ -257,11 +257,10 @@ def test_the_workflow_listens_on_this_machine_only(round_trip):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("node", "status"),
-    [("to_number", 500), ("inverse", 200)],  # without a retry, and with one
-)
-def test_a_worker_that_dies_with_a_request(round_trip, node, status):
+def test_a_worker_that_dies_with_a_request_costs_it_nothing(round_trip):
+    """The node has a retry, and a timeout in which a new worker can start."""
+    node = "inverse"
+
     def handed_over():
         """How many requests the workers of this node have been handed."""
         lines = round_trip.log("ts_log.log").splitlines()
@@ -274,5 +273,5 @@ def test_a_worker_that_dies_with_a_request(round_trip, node, status):
         answer = pool.submit(ask, round_trip, 5)
         assert wait_until(lambda: handed_over() > before)
         worker.kill()
-    assert answer.result().status_code == status
+    assert answer.result().status_code == 200
     assert wait_until(lambda: ask(round_trip, 5).status_code == 200, seconds=30)
