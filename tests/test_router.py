@@ -568,12 +568,16 @@ def test_what_waits_for_a_version_is_lost_when_that_is_unregistered(torchserve):
 
     def ask(_):
         address = f"{torchserve.inference}/predictions/hangs"
-        with pytest.raises(requests.ReadTimeout):
-            requests.post(address, json=5, timeout=10)
+        try:
+            return requests.post(address, json=5, timeout=5).status_code
+        except requests.ReadTimeout:
+            return "no answer"
 
     psutil.Process(described()["workers"][0]["pid"]).suspend()
     with ThreadPoolExecutor(3) as pool:
         asked = pool.map(ask, range(3))
         wait_until(lambda: described()["jobQueueStatus"]["pendingRequests"] == 2)
         assert requests.delete(model, timeout=30).status_code == 200
-        assert list(asked) == [None] * 3
+        answers = sorted(asked, key=str)
+    # One was in the worker's hands: it may hear that its worker died.
+    assert answers in ([500, "no answer", "no answer"], ["no answer"] * 3)
