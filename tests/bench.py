@@ -220,8 +220,9 @@ def compare_batches() -> None:
                     "curl --parallel --parallel-immediate --parallel-max 16 "
                     f"--data-binary @{row.as_posix()} --output {os.devnull} "
                     '--header "Content-Type: application/octet-stream" '
+                    '--header "Accept:" --user-agent "" '
                     f'--write-out "{EACH}" '
-                    f'"{server.inference}/predictions/{name}?n=[1-{total}]"'
+                    f'"{server.inference}/predictions/{name}#[1-{total}]"'
                 )
                 for name, total in (("mlp", 800), ("batched", 3000))
             )

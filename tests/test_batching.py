@@ -259,7 +259,7 @@ def flood(url: str, callers: int, total: int) -> load.Load:
     return load.measure(
         f"curl --parallel --parallel-immediate --parallel-max {callers} --data 5 "
         f'--header "Content-Type: text/plain" --output {os.devnull} '
-        f'--write-out "{load.EACH}" "{url}?n=[1-{total}]"'
+        f'--write-out "{load.EACH}" "{url}#[1-{total}]"'
     )
 
 
