@@ -474,7 +474,7 @@ def check_10_2(mended):
     elif not mended.is_retry("POST", 503):
         print("Only a method in allowed_methods is repeated, and predictions use POST.")
     elif not isinstance(mended.total, int) or not 0 < mended.total <= 5:
-        print(f"total is {mended.total}: it counts every try. When do they end?")
+        print(f"total is {mended.total}, and counts them all: when is the last try?")
     elif not mended.backoff_factor > 0:
         print("Without a backoff_factor all tries follow each other at once.")
     elif not mended.backoff_jitter > 0:
