@@ -149,18 +149,18 @@ def models(server):
     return [model["modelName"] for model in listed["models"]]
 
 
-def describe(server, node):
-    address = f"{server.management}/models/{NAME}__{node}"
+def describe(server, node, workflow=NAME):
+    address = f"{server.management}/models/{workflow}__{node}"
     return requests.get(address, timeout=LIMIT).json()[0]
 
 
-def worker_of(server, node):
-    return psutil.Process(describe(server, node)["workers"][0]["pid"])
+def worker_of(server, node, workflow=NAME):
+    return psutil.Process(describe(server, node, workflow)["workers"][0]["pid"])
 
 
-def ask(server, body, **headers):
+def ask(server, body, workflow=NAME, **headers):
     return requests.post(
-        f"{server.inference}/wfpredict/{NAME}",
+        f"{server.inference}/wfpredict/{workflow}",
         data=str(body),
         headers={"Content-Type": "text/plain", **headers},
         timeout=LIMIT,
@@ -256,22 +256,50 @@ def test_the_workflow_listens_on_this_machine_only(round_trip):
     assert held and all(is_loopback(host) for host, _ in held)
 
 
+@pytest.fixture(scope="module")
+def impatient(round_trip, tmp_path_factory):
+    """The name of a workflow beside the first one, without retries."""
+    name = f"{NAME}_impatient"
+    folder = tmp_path_factory.mktemp(name)
+    text = SPECIFICATION.read_text(encoding="utf-8")
+    assert "retry-attempts: 1" in text
+    text = text.replace("retry-attempts: 1", "retry-attempts: 0")
+    text = text.replace("inverse_linear.mar", f"{NAME}.mar")
+    (folder / "workflow.yaml").write_text(text, encoding="utf-8")
+    lesson.run(
+        f"torch-workflow-archiver --workflow-name {name} "
+        f"--spec-file '{folder}/workflow.yaml' "
+        "--handler handlers/workflow_functions.py --export-path model_store --force"
+    )
+    try:
+        answer = register(round_trip, f"{name}.war")
+        assert answer.ok, answer.text
+        yield name
+        workflow = f"{round_trip.management}/workflows/{name}"
+        assert requests.delete(workflow, timeout=LIMIT).ok
+    finally:
+        (ROOT / "model_store" / f"{name}.war").unlink()
+
+
 @pytest.mark.slow
-def test_a_worker_that_dies_with_a_request_costs_it_nothing(round_trip):
-    """The node has a retry, and a timeout in which a new worker can start."""
-    node = "inverse"
+@pytest.mark.parametrize(("retries", "status"), [(0, 500), (1, 200)])
+def test_a_worker_that_dies_with_a_request(round_trip, impatient, retries, status):
+    """A retry saves the request, if a new worker is there within the timeout."""
+    workflow = NAME if retries else impatient
 
     def handed_over():
         """How many requests the workers of this node have been handed."""
         lines = round_trip.log("ts_log.log").splitlines()
-        worker = f"-{NAME}__{node}_"
+        worker = f"-{workflow}__inverse_"
         return sum(worker in line and "req.cmd PREDICT" in line for line in lines)
 
-    worker, before = worker_of(round_trip, node), handed_over()
+    worker, before = worker_of(round_trip, "inverse", workflow), handed_over()
     worker.suspend()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(ask, round_trip, 5)
+        answer = pool.submit(ask, round_trip, 5, workflow)
         assert wait_until(lambda: handed_over() > before)
         worker.kill()
-    assert answer.result().status_code == 200
-    assert wait_until(lambda: ask(round_trip, 5).status_code == 200, seconds=30)
+    assert answer.result().status_code == status
+    assert wait_until(
+        lambda: ask(round_trip, 5, workflow).status_code == 200, seconds=30
+    )
