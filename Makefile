@@ -10,7 +10,7 @@ help:
 	@echo "make lab        open the lessons in JupyterLab"
 	@echo "make test       run every notebook and the quick tests"
 	@echo "make test-all   the same, then the slow tests"
-	@echo "make notebooks  run the notebooks again and store their outputs"
+	@echo "make notebooks  run the notebooks again and store their outputs; of one: LESSON=10"
 	@echo "make bench      measure starts, lessons and servers; print ratios"
 	@echo "make slides     show the lessons as slides: make slides LESSON=05"
 	@echo "make clean      remove all that was generated, .venv too"
@@ -25,20 +25,22 @@ test: .venv/installed
 test-all: test
 	$(BIN)/python -m pytest -m slow
 
+# Which lessons: make notebooks LESSON=10; make slides LESSON=05
+LESSON ?=
+
 # Without times and progress bars, and with each cell's output in one piece: what nbval compares.
 notebooks: .venv/installed
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.record_timing=False \
 		--NotebookExporter.preprocessors=nbconvert.preprocessors.CoalesceStreamsPreprocessor \
-		--CoalesceStreamsPreprocessor.enabled=True notebooks/*.ipynb
+		--CoalesceStreamsPreprocessor.enabled=True notebooks/$(or $(LESSON),[0-9])*.ipynb
 
 bench: .venv/installed
 	$(BIN)/python tests/bench.py
 
-LESSON ?= 00
 slides: .venv/installed
 	$(BIN)/jupyter lab --config config/jupyter_lab.py $(LAB_OPTIONS) \
-		--LabApp.default_url=/rise/$(wildcard notebooks/$(LESSON)_*.ipynb)
+		--LabApp.default_url=/rise/$(wildcard notebooks/$(or $(LESSON),00)_*.ipynb)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache logs clinic key_file.json models/*.pth models/*.pth.* model_store/*.mar model_store/*.war

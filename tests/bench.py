@@ -26,12 +26,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
 
-import keeper
-import lesson
 import requests
-import servers
 import torch
-from load import EACH, measure
+from course import keeper, lesson, servers
+from course.traffic import EACH, measure
 
 from models import mlp
 from models.linear import SimpleLinearModel

@@ -7,10 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import lesson
 import pytest
 import requests
-import servers
+from course import lesson, servers
 from processes import family, is_loopback, listening
 
 ROOT = lesson.ROOT

@@ -7,14 +7,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
-import exercises
-import lesson
-import load
 import numpy as np
 import pytest
 import requests
 import torch
 from conftest import ROOT
+from course import lesson, traffic
+from course.checks import lesson_10 as check
 from requests.adapters import HTTPAdapter
 from ts.context import Context, RequestProcessor
 from urllib3 import Retry
@@ -255,11 +254,11 @@ def test_bad_requests_in_a_batch_fail_alone(batched, bodies, scores):
             assert answer.status_code == 200 and agree(answer.content, scores[n])
 
 
-def flood(url: str, callers: int, total: int) -> load.Load:
-    return load.measure(
+def flood(url: str, callers: int, total: int) -> traffic.Load:
+    return traffic.measure(
         f"curl --parallel --parallel-immediate --parallel-max {callers} --data 5 "
         f'--header "Content-Type: text/plain" --output {os.devnull} '
-        f'--write-out "{load.EACH}" "{url}#[1-{total}]"'
+        f'--write-out "{traffic.EACH}" "{url}#[1-{total}]"'
     )
 
 
@@ -302,8 +301,8 @@ def test_clients_that_come_again_get_through(short):
 
 def test_a_request_without_an_answer_is_no_answer():
     """Nobody listens on port 9 of this machine, or it says nothing in time."""
-    silent = load.measure(
-        f'curl --max-time 1 --write-out "{load.EACH}" "http://127.0.0.1:9/?n=[1-3]"'
+    silent = traffic.measure(
+        f'curl --max-time 1 --write-out "{traffic.EACH}" "http://127.0.0.1:9/?n=[1-3]"'
     )
     assert silent.statuses == {0: 3}
     assert silent.answered == [] and silent.per_second == 0
@@ -311,7 +310,7 @@ def test_a_request_without_an_answer_is_no_answer():
 
 def test_percentiles_count_answers_alone():
     answers = [(200, 0.001 * n) for n in range(1, 101)] + [(503, 9.0)] * 50
-    seen = load.Load(answers, seconds=2.0)
+    seen = traffic.Load(answers, seconds=2.0)
     assert seen.statuses == {200: 100, 503: 50}
     assert seen.per_second == 50
     assert seen.median == pytest.approx(50.5)
@@ -323,8 +322,8 @@ def test_percentiles_count_answers_alone():
 
 @pytest.mark.parametrize("odd", ["200", [], {}, True, NAN, 10**400, object(), Retry])
 def test_odd_answers_get_a_hint(odd, capsys):
-    exercises.check_10_1(odd)
-    exercises.check_10_2(odd)
+    check.exercise_1(odd)
+    check.exercise_2(odd)
     said = capsys.readouterr().out
     assert said.count("\n") == 2 and "Right" not in said
 
@@ -352,5 +351,5 @@ def test_each_mistake_of_a_retry_gets_its_hint(change, hint, capsys):
         "backoff_jitter": 0.1,
         "backoff_max": 2,
     }
-    exercises.check_10_2(Retry(**{**right, **change}))
+    check.exercise_2(Retry(**{**right, **change}))
     assert hint in capsys.readouterr().out

@@ -4,7 +4,7 @@ import ast
 import json
 import shlex
 
-from lesson import ARCHIVE_COMMAND, ROOT
+from course.lesson import ARCHIVE_COMMAND, ROOT
 
 
 def shown_commands(notebook: str) -> list[list[str]]:

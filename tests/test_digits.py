@@ -16,13 +16,12 @@ import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-import lesson
 import numpy as np
 import pytest
 import requests
 import torch
-import worker
-from lesson import ROOT
+from course import lesson, local_worker
+from course.lesson import ROOT
 from PIL import Image
 from ts.context import Context
 from ts.utils.util import PredictionException
@@ -358,7 +357,7 @@ def start(folder):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        return worker.start(DigitsHandler(), context)
+        return local_worker.start(DigitsHandler(), context)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """The exercises: unanswered they stop nothing, and every folded solution is right.
 
 An exercise is a cell tagged `exercise`. The next code cell checks it with a function of
-exercises.py. Below that stands the solution, folded: a Python block in <details>, which
-takes the place of the tagged cell.
+course.checks. Below that stands the solution, folded: a Python block in <details>,
+which takes the place of the tagged cell.
 """
 
 import copy
@@ -49,7 +49,7 @@ def test_two_exercises_wait_for_an_answer(path):
     assert len(found) == 2
     for exercise in found:
         check = notebook.cells[exercise.check]
-        assert re.search(r"\bexercises\.check_\w+\(", check.source), check.source
+        assert re.search(r"\bcheck\.exercise_\d\(", check.source), check.source
         assert printed(check).startswith("Not answered yet")
         assert exercise.solution, "no folded solution below the check"
         assert exercise.solution.strip() != notebook.cells[exercise.task].source

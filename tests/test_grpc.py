@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import grpc
 import pytest
 import requests
-import servers
 import torch
 import ts
 from conftest import ROOT
+from course import servers
 from google.protobuf.empty_pb2 import Empty
 from google.rpc import status_pb2
 from processes import is_loopback, listening

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from lesson import ROOT
+from course.lesson import ROOT
 from ts.context import Context, RequestProcessor
 
 from handlers.model_handler import EXPECTED, SimpleLinearHandler, parse_number

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from course.servers import KEEPER
 from processes import family, running, wait_until
-from servers import KEEPER
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import exercises
 import grpc
 import pytest
 import requests
-import servers
 from conftest import ROOT
+from course import servers
+from course.checks import lesson_12 as check
 from processes import is_loopback, listening
 
 LOCKED = ROOT / "config" / "locked.properties"
@@ -412,5 +412,5 @@ def test_allowed_urls_is_about_the_text_of_the_url(start_locked, tmp_path, elsew
     ],
 )
 def test_the_hint_of_a_pattern_fits(capsys, line, hint):
-    exercises.check_12_2(line)
+    check.exercise_2(line)
     assert hint in capsys.readouterr().out

@@ -34,7 +34,8 @@ import json, os, sys
 from pathlib import Path
 
 sys.path[:0] = {path!r}
-import lesson, psutil, requests, servers
+import psutil, requests
+from course import lesson, servers
 
 lesson.begin()
 {servers}

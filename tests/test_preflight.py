@@ -9,10 +9,10 @@ import venv
 from collections import namedtuple
 from pathlib import Path
 
-import preflight
 import pytest
+from course import preflight
+from course.preflight import Result
 from nbval.plugin import get_sanitize_patterns
-from preflight import Result
 
 SCRIPT = Path(preflight.__file__)
 needs_scripts = pytest.mark.skipif(

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from lesson import ROOT
-from servers import KEEPER, TORCHSERVE, find_free_ports
+from course.lesson import ROOT
+from course.servers import KEEPER, TORCHSERVE, find_free_ports
 
 WAIT = """
 for attempt in $(seq 300); do

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
 
-import lesson
 import psutil
 import pytest
 import requests
-import servers
 from conftest import ROOT
+from course import lesson, servers
 from flask import Flask, request
 from werkzeug.serving import make_server
 

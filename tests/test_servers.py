@@ -14,13 +14,12 @@ import time
 import zipfile
 from urllib.parse import urlsplit
 
-import lesson
 import pytest
 import requests
-import servers
 from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
+from course import lesson, servers
+from course.servers import ServerError, find_free_ports, start
 from processes import family, is_loopback, listening, running, wait_until
-from servers import ServerError, find_free_ports, start
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -352,7 +351,8 @@ def test_an_interrupted_start_leaves_nothing(script, tmp_path):
     temp = tmp_path / "temp"
     temp.mkdir()
     cell = f"""
-import servers, sys
+import sys
+from course import servers
 try:
     servers.start({waits!r}, ready="http://127.0.0.1:5001/")
 except KeyboardInterrupt:

@@ -9,10 +9,10 @@ import psutil
 import pytest
 import requests
 import ts
-import worker
 import yaml
 from conftest import ROOT
-from load import Callers
+from course import local_worker
+from course.traffic import Callers
 from processes import wait_until
 from ts.context import Context
 
@@ -48,7 +48,7 @@ def start(weights, monkeypatch):
     def start(module, name):
         handler = getattr(importlib.import_module(module), name)()
         folder = str(ROOT / "models")
-        return worker.start(
+        return local_worker.start(
             handler, Context("watched", folder, manifest, 8, None, "0.12.0")
         )
 

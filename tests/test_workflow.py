@@ -5,13 +5,13 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import lesson
 import psutil
 import pytest
 import requests
 import torch
 import yaml
 from conftest import ROOT
+from course import lesson
 from processes import is_loopback, listening, wait_until
 
 from handlers import workflow_functions

@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 
 import psutil
 import requests
-from lesson import ROOT, words_of
+
+from course.lesson import ROOT, words_of
 
 KEEPER = Path(__file__).with_name("keeper.py")
 

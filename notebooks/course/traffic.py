@@ -24,7 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import requests
-from lesson import ROOT, words_of
+
+from course.lesson import ROOT, words_of
 
 # What --write-out of curl has to say for measure(): one line for each request.
 EACH = r"%{http_code} %{time_total}\n"

@@ -1,7 +1,7 @@
 """Say whether this machine is ready for the lessons, and what to do where it is not.
 
-    python notebooks/preflight.py          in a terminal; exit status 1 if a check fails
-    import preflight; preflight.check()    in a notebook
+    python notebooks/course/preflight.py   in a terminal; exit status 1 if a check fails
+    preflight.check()                      in a notebook
 
 It looks at the environment of the Python that runs it, activated or not. Packages are
 imported where they are needed and not before: one may be missing, and this file is here
@@ -20,7 +20,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "notebooks"))  # for `course`, where this is a script
+
 PORTS = (8080, 8081, 8082, 7070, 7071, 5001, 5002)
 FOLDERS = ("config", "handlers", "model_store", "models")
 GIGABYTE = 1_000_000_000
@@ -186,7 +188,7 @@ def check_packages(requirements: Path = ROOT / "requirements.txt") -> Result:
 def check_java() -> Result:
     """TorchServe's own part is written in Java, and needs 11 or newer."""
     try:
-        from servers import java_home
+        from course.servers import java_home
 
         home = java_home()
     except ImportError as error:
@@ -234,7 +236,7 @@ def check_curl() -> Result:
 def check_ports(ports: tuple = PORTS) -> Result:
     """The ports of the lessons. Where one is taken, the lessons use another."""
     try:
-        from servers import is_free
+        from course.servers import is_free
     except ImportError as error:
         return _not_yet("ports", error)
     try:

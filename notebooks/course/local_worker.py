@@ -7,7 +7,7 @@ The work is done by TorchServe's own classes: they call the handler, and turn wh
 returns or raises into the message that the server would get. In a terminal at the root,
 this loads an archive as a worker does, and sends it bodies:
 
-    python -I notebooks/worker.py model_store/simple_linear.mar 5
+    python -I notebooks/course/local_worker.py model_store/simple_linear.mar 5
 """
 
 import io

@@ -1,0 +1,1 @@
+"""What the lessons import: servers in the background, checks of exercises, traffic."""
