@@ -45,6 +45,13 @@ def save(model: nn.Module, path: Path = WEIGHTS) -> None:
     unfinished.replace(path)
 
 
+def load(path: Path = WEIGHTS) -> SimpleLinearModel:
+    """The model with a saved state dict, ready to predict."""
+    model = SimpleLinearModel()
+    model.load_state_dict(torch.load(path))
+    return model.eval()
+
+
 def predict(model: nn.Module, x: float) -> float:
     """The model's answer for one number."""
     with torch.inference_mode():

@@ -6,9 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
+Found = TypeVar("Found")
+
 WEIGHTS = ROOT / "models" / "model.pth"
 ARCHIVE = ROOT / "model_store" / "simple_linear.mar"
 
@@ -87,6 +92,30 @@ def output_of(
     return _finish(command, env, timeout).stdout
 
 
+def run_quietly(
+    command: str, env: dict[str, str] | None = None, timeout: float = 120
+) -> None:
+    """Run a command at the root; RuntimeError shows its output if it fails."""
+    finished = _finish(command, env, timeout)
+    if finished.returncode:
+        raise RuntimeError(f"{command}\n{finished.stdout}")
+
+
+def wait_until(
+    condition: Callable[[], Found], timeout: float = 30, every: float = 0.05
+) -> Found:
+    """Ask again and again until the answer is true, and return it.
+
+    Raises TimeoutError if it is not within timeout seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it did not happen within {timeout:g} s")
+        time.sleep(every)
+    return found
+
+
 def _finish(
     command: str, env: dict[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess:
@@ -117,7 +146,7 @@ def need_weights() -> None:
     if _is_current(WEIGHTS, code):
         print("models/model.pth: found")
         return
-    _run_quietly(TRAIN)
+    run_quietly(TRAIN)
     print("models/model.pth: trained now, as lesson 02 does")
 
 
@@ -130,9 +159,7 @@ def need_archive() -> None:
         return
     # Built beside its place and moved there, so that no server reads half an archive.
     with tempfile.TemporaryDirectory(dir=ARCHIVE.parent) as folder:
-        _run_quietly(
-            ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix()))
-        )
+        run_quietly(ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix())))
         (Path(folder) / ARCHIVE.name).replace(ARCHIVE)
     print("model_store/simple_linear.mar: archived now, as lesson 04 does")
 
@@ -142,10 +169,3 @@ def _is_current(made: Path, sources: list[Path]) -> bool:
     return made.exists() and all(
         made.stat().st_mtime >= source.stat().st_mtime for source in sources
     )
-
-
-def _run_quietly(command: str) -> None:
-    """Run a command at the root; show its output only if it fails."""
-    finished = _finish(command)
-    if finished.returncode:
-        raise RuntimeError(f"{command}\n{finished.stdout}")
