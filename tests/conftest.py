@@ -3,14 +3,11 @@
 import os
 import shutil
 import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 from course import lesson, servers
-from processes import family, is_loopback, listening
 
 ROOT = lesson.ROOT
 
@@ -38,24 +35,6 @@ def at_the_root():
     lesson.begin()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def nobody_listens_beyond_this_machine():
-    """Look at all that the tests and notebooks start, as long as they run."""
-    found = set()
-    ended = threading.Event()
-
-    def watch():
-        while not ended.wait(0.1):
-            found.update(listening(family()))
-
-    with ThreadPoolExecutor(1) as pool:
-        watcher = pool.submit(watch)
-        yield
-        ended.set()
-    watcher.result()  # raises what has ended the watch
-    assert {(host, port) for host, port in found if not is_loopback(host)} == set()
 
 
 @pytest.fixture(scope="session")

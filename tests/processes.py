@@ -1,26 +1,8 @@
 """Which processes still run, for the tests that end them."""
 
-import contextlib
-import ipaddress
-import time
-from collections.abc import Callable
-
 import psutil
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> bool:
-    """Whether the condition holds within that time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def family(pid: int | None = None) -> list[psutil.Process]:
-    """All that the process with this pid started; without one, this process."""
-    return psutil.Process(pid).children(recursive=True)
+from course.background import family, is_loopback, listening  # noqa: F401
+from course.lesson import wait_until  # noqa: F401
 
 
 def running(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -33,22 +15,3 @@ def running(processes: list[psutil.Process]) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             pass
     return alive
-
-
-def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
-    """The addresses and ports that these processes listen on, as far as they live."""
-    held = set()
-    for process in processes:
-        with contextlib.suppress(psutil.Error):  # it has ended
-            held |= {
-                tuple(connection.laddr)
-                for connection in process.net_connections("tcp")
-                if connection.status == psutil.CONN_LISTEN
-            }
-    return held
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches an address such as 127.0.0.1 or ::1."""
-    ip = ipaddress.ip_address(address)
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback

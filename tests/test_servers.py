@@ -3,6 +3,7 @@
 Most tests run a web server that is part of Python, because it starts at once.
 """
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -17,9 +18,20 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
-from course import lesson, servers
-from course.servers import ServerError, find_free_ports, start
-from processes import family, is_loopback, listening, running, wait_until
+from course import background, lesson
+from course.background import (
+    ServerError,
+    family,
+    find_free_ports,
+    is_free,
+    is_loopback,
+    listening,
+    move_port,
+)
+from course.lesson import wait_until
+from course.servers import start
+from course.torchserve import has_ready_worker
+from processes import running
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -49,6 +61,22 @@ def script(tmp_path):
 
 
 @pytest.fixture
+def config(tmp_path):
+    """A function that writes a configuration of TorchServe and starts it with that."""
+
+    def start_with(*lines, options="--disable-token-auth", **arguments):
+        path = tmp_path / "ts.properties"
+        path.write_text("\n".join(lines))
+        command = f"torchserve --foreground --ncs --model-store model_store {options}"
+        return start(
+            command.format(path=path),
+            **{"ready": "http://127.0.0.1:8080/ping", **arguments},
+        )
+
+    return start_with
+
+
+@pytest.fixture
 def started(tmp_path, monkeypatch):
     """A function that lists what the test has started.
 
@@ -56,7 +84,7 @@ def started(tmp_path, monkeypatch):
     """
     folder = tmp_path / "temp"
     folder.mkdir()
-    monkeypatch.setattr(servers.tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(background.tempfile, "tempdir", str(folder))
     before = family()
 
     def started():
@@ -74,15 +102,21 @@ def started(tmp_path, monkeypatch):
 def foreign(tmp_path, web):
     """A web server of somebody else on the port, which answers 200 as well."""
     command, address = web
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, *command.split()[1:]],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    ) as process:
-        assert wait_until(lambda: servers._answers(address))
+    )
+    try:
+        wait_until(lambda: not is_free(urlsplit(address).port))
         yield process
+    finally:
         process.kill()
+        process.wait()
+
+
+# From start to stop.
 
 
 def test_start_and_stop(web, started, capsys):
@@ -98,34 +132,24 @@ def test_start_and_stop(web, started, capsys):
     assert running(tree) == []
     assert not server.is_running()
     assert not server.folder.exists()
-    assert servers.is_free(urlsplit(address).port)
+    assert is_free(urlsplit(address).port)
     server.stop()  # twice is fine
     assert f"web is ready: {urlsplit(address).netloc}\n" in capsys.readouterr().out
 
 
-def test_starting_twice_leaves_one_server(web, started):
+def test_starting_twice_leaves_one_server_of_a_name(web, started):
     command, address = web
     first = start(command, ready=address, name="web")
     second = start(command, ready=address, name="web")
     assert not first.is_running()
     assert not first.folder.exists()
     assert second.url == first.url, "the second took another port: the first held it"
-    assert requests.get(second.url, timeout=10).ok
+    other = start(command, ready=address, name="other")
     first.stop()  # an old handle ends nothing of the new server
-    assert second.is_running()
-    second.stop()
-
-
-def test_servers_of_different_names_run_side_by_side(web, started):
-    command, address = web
-    first = start(command, ready=address, name="web")
-    second = start(command, ready=address, name="other")
-    assert first.url != second.url
-    assert requests.get(first.url, timeout=10).ok
-    assert requests.get(second.url, timeout=10).ok
-    first.stop()
     assert requests.get(second.url, timeout=10).ok
     second.stop()
+    assert requests.get(other.url, timeout=10).ok
+    other.stop()
 
 
 def test_a_server_that_ends_by_itself_leaves_its_log(web, started):
@@ -133,7 +157,7 @@ def test_a_server_that_ends_by_itself_leaves_its_log(web, started):
     server = start(command, ready=address, name="web")
     for process in server.processes():
         process.kill()
-    assert wait_until(lambda: not server.is_running())
+    wait_until(lambda: not server.is_running())
     assert "GET / HTTP" in server.log()
     server.stop()
     assert not server.folder.exists()
@@ -156,192 +180,43 @@ http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]),
     server = start(command, ready=f"http://127.0.0.1:{port}/")
     tree = started()
     assert len(tree) == 3  # the keeper, the server and its child
-    stopping = threading.Thread(target=server.stop, daemon=True)
-    stopping.start()
-    stopping.join(timeout=20)
-    assert not stopping.is_alive()
+    stop_within(20, server)
     assert running(tree) == []
 
 
-def test_ready_means_that_a_worker_is_ready(script, port, started):
-    """TorchServe describes a model from the first moment on, READY or not."""
-    command = script(
-        """
-import http.server, json, sys
-
-asked = 0
-
-class Describes(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        global asked
-        asked += 1
-        workers = [{"status": "READY" if asked > 3 else "UNLOADED"}]
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps([{"workers": workers, "asked": asked}]).encode())
-
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Describes).serve_forever()
-""",
-        port,
-    )
-    server = start(command, ready=f"http://127.0.0.1:{port}/models/m")
-    assert requests.get(server.url, timeout=10).json()[0]["asked"] == 5
-    server.stop()
+def stop_within(seconds, server):
+    """Stop it in a thread, which a stop() that hangs does not hold up."""
+    stopping = threading.Thread(target=server.stop, daemon=True)
+    stopping.start()
+    stopping.join(seconds)
+    assert not stopping.is_alive()
 
 
-def test_a_taken_port_is_replaced(foreign, web, started):
+@posix_only
+def test_a_forked_child_of_the_kernel_holds_the_pipe(web, started):
+    """As a multiprocessing.Pool does that is opened after the server."""
     command, address = web
     server = start(command, ready=address, name="web")
-    taken = urlsplit(address).port
-    assert urlsplit(server.url).port != taken
-    assert f"(another process holds {taken})" in repr(server)
-    assert tuple(listening(server.processes())) == (
-        ("127.0.0.1", urlsplit(server.url).port),
-    )
-    answer = requests.get(f"{server.url}/README.md", timeout=10).content
-    assert answer == (ROOT / "README.md").read_bytes(), "this one works at the root"
-    assert foreign.poll() is None
-    server.stop()
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    try:
+        stop_within(10, server)
+    finally:
+        child.kill()
+        child.join()
 
 
-def test_a_taken_port_may_be_an_error(foreign, web, started):
-    """Also where the other process answers 200 at the very URL that says ready."""
-    command, address = web
-    with pytest.raises(ServerError) as caught:
-        start(command, ready=address, name="web", move_ports=False)
-    message = str(caught.value)
-    assert message.startswith("web ended before it was ready")
-    assert "Address already in use" in message
-    assert "Usual causes:" in message
-    assert foreign.poll() is None
-
-
-@pytest.mark.parametrize("listens", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_flask_moves_too(weights, port, listens, started):
-    """From a port that somebody listens on, and from one that is bound and silent."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", port))
-        if listens:
-            held.listen()
-        address = f"http://127.0.0.1:{port}"
-        command = f"flask --app handlers.flask_app run --port {port}"
-        server = start(command, ready=f"{address}/ping", name="flask")
-        answer = requests.post(f"{server.url}/predict", data={"value": 5}, timeout=10)
-        assert answer.json()["prediction"] == pytest.approx(9, abs=0.05)
-        server.stop()
-
-
-def test_a_port_taken_between_the_look_and_the_start(
-    foreign, web, started, monkeypatch
+@posix_only
+def test_a_keeper_that_does_not_react_is_killed_with_its_server(
+    web, started, monkeypatch
 ):
+    monkeypatch.setattr(background, "MAX_STOP", 0.5)
     command, address = web
-    looks = []
-    look = servers.is_free
-
-    def late(port):
-        looks.append(port)
-        return len(looks) == 1 or look(port)
-
-    monkeypatch.setattr(servers, "is_free", late)
     server = start(command, ready=address, name="web")
-    assert len(looks) == 2
-    assert server.url != address.rstrip("/")
-    server.stop()
-
-
-def test_a_server_that_dies_at_its_start(script, tmp_path, started):
-    """The error comes at once, with the end of the log, not when the time is over."""
-    command = script(
-        """
-import pathlib, sys, time
-for line in range(50):
-    print("line", line)
-print("the reason", flush=True)
-pathlib.Path(sys.argv[1]).write_text(str(time.time()))
-sys.exit(3)
-""",
-        tmp_path / "died",
-    )
-    with pytest.raises(ServerError) as caught:
-        start(command, ready="http://127.0.0.1:5001/", name="mortal")
-    assert time.time() - float((tmp_path / "died").read_text()) < 3
-    message = str(caught.value)
-    assert message.startswith("mortal ended before it was ready")
-    assert "the reason" in message and "line 49\n" in message
-    assert "line 30\n" not in message, "the end of the log, not all of it"
-
-
-def test_a_server_that_never_answers(script, started):
-    command = script("import time; print('I wait', flush=True); time.sleep(600)")
-    began = time.monotonic()
-    with pytest.raises(ServerError, match="not ready within 2 s") as caught:
-        start(command, ready="http://127.0.0.1:5001/", timeout=2)
-    assert 2 <= time.monotonic() - began < 30
-    assert "I wait" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [
-        ("flask --app handlers.no_such_app run --port 5001", "Could not import"),
-        ("torchserve --foreground --model-store no_such_folder", "no_such_folder"),
-        ("torchserve --foreground --ncs", "Missing mandatory parameter --model-store"),
-    ],
-)
-def test_a_wrong_command_line(command, reason, started):
-    began = time.monotonic()
-    with pytest.raises(ServerError, match=reason):
-        start(command, ready=TORCHSERVE_READY)
-    assert time.monotonic() - began < 30, "the timeout of start() is 60 s"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("archive", "reason"),
-    [("no_such.mar", "Model not found"), ("broken.mar", "No module named")],
-)
-def test_an_archive_that_cannot_be_loaded(archive, reason, tmp_path, started):
-    """TorchServe goes on running without it, and start() does not wait for ever."""
-    (tmp_path / "broken.mar").write_text("no archive")
-    began = time.monotonic()
-    with pytest.raises(ServerError, match="could not start the model") as caught:
-        start(
-            f"torchserve --foreground --ncs --model-store {tmp_path} --models "
-            f"simple_linear={archive} --ts-config config/config.properties",
-            ready=TORCHSERVE_READY,
-        )
-    assert time.monotonic() - began < 30, "the timeout of start() is 60 s"
-    assert reason in str(caught.value)
-
-
-@pytest.mark.slow
-def test_a_handler_that_cannot_be_imported(archive, tmp_path, started):
-    """The error shows the first traceback, the one that says why."""
-    with zipfile.ZipFile(lesson.ARCHIVE) as packed:
-        packed.extractall(tmp_path / "unpacked")
-    handler = tmp_path / "unpacked" / "model_handler.py"
-    handler.write_text("import no_such_package\n" + handler.read_text())
-    shutil.make_archive(tmp_path / "simple_linear", "zip", tmp_path / "unpacked")
-    (tmp_path / "simple_linear.zip").rename(tmp_path / "simple_linear.mar")
-    with pytest.raises(ServerError, match="No module named 'no_such_package'"):
-        start(
-            TORCHSERVE + f" --model-store {tmp_path}",
-            ready=TORCHSERVE_READY,
-            name="bad",
-        )
-
-
-def test_what_is_refused_before_anything_starts(started):
-    with pytest.raises(FileNotFoundError, match="no_such_server is not installed"):
-        start("no_such_server --port 5001", ready="http://127.0.0.1:5001/")
-    with pytest.raises(FileNotFoundError, match="no_such.properties"):
-        start(
-            "torchserve --foreground --ts-config config/no_such.properties",
-            ready=TORCHSERVE_READY,
-        )
-    with pytest.raises(ValueError, match="add --foreground"):
-        start("torchserve --start --model-store model_store", ready=TORCHSERVE_READY)
+    tree = started()
+    os.kill(server._keeper.pid, signal.SIGSTOP)
+    stop_within(10, server)
+    wait_until(lambda: running(tree) == [])
 
 
 @posix_only
@@ -367,20 +242,404 @@ except KeyboardInterrupt:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert wait_until(lambda: len(family(process.pid)) == 2)  # keeper and server
+        wait_until(lambda: len(family(process.pid)) == 2)  # keeper and server
         tree = family(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "interrupted\n"
-        assert wait_until(lambda: running(tree) == [])
+        wait_until(lambda: running(tree) == [])
         assert list(temp.iterdir()) == []
         process.kill()
 
 
-def test_servers_listen_on_this_machine_only(torchserve, flask_server):
+# Ports that somebody holds.
+
+
+@pytest.mark.parametrize(
+    ("word", "moved"),
+    [
+        ("8080", "9"),
+        ("--port=8080", "9"),
+        ("127.0.0.1:8080", "127.0.0.1:9"),
+        ("--bind=[::1]:8080", "--bind=[::1]:9"),
+        ("http://127.0.0.1:8080/models/8080", "http://127.0.0.1:9/models/8080"),
+        ("/home/class8080/store", None),
+        ("/home/8080", None),
+        ("8080/store", None),
+        ("--name=class8080", None),
+        ("18080", None),
+        ("unix:/tmp/8080", None),
+    ],
+)
+def test_only_a_port_moves(word, moved):
+    if moved == "9":
+        moved = word.replace("8080", "9")
+    assert move_port(word, {8080: 9}) == (moved or word)
+
+
+def test_a_taken_port_is_replaced(foreign, web, started):
+    command, address = web
+    server = start(command, ready=address, name="web")
+    taken = urlsplit(address).port
+    assert urlsplit(server.url).port != taken
+    assert f"(another process holds {taken})" in repr(server)
+    port = urlsplit(server.url).port
+    assert listening(server.processes()) == {("127.0.0.1", port)}
+    answer = requests.get(f"{server.url}/README.md", timeout=10).content
+    assert answer == (ROOT / "README.md").read_bytes(), "this one works at the root"
+    assert foreign.poll() is None
+    server.stop()
+
+
+def test_a_path_with_the_number_of_a_taken_port_stays(foreign, port, tmp_path, started):
+    """Only the port of a command moves."""
+    folder = tmp_path / f"class{port}"
+    folder.mkdir()
+    (folder / "found").write_text("here")
+    command = f"python -m http.server --bind 127.0.0.1 --directory {folder} {port}"
+    server = start(command, ready=f"http://127.0.0.1:{port}/", name="web")
+    assert requests.get(f"{server.url}/found", timeout=10).text == "here"
+    server.stop()
+
+
+def test_a_taken_port_may_be_an_error(foreign, web, started):
+    """Also where the other process answers 200 at the very URL that says ready."""
+    command, address = web
+    with pytest.raises(ServerError) as caught:
+        start(command, ready=address, name="web", move_ports=False)
+    message = str(caught.value)
+    assert message.startswith("web ended before it was ready")
+    assert "Address already in use" in message
+    assert "Usual causes:" in message
+    assert foreign.poll() is None
+
+
+def test_a_taken_port_that_the_command_does_not_name(foreign, port, started):
+    with pytest.raises(ValueError, match=f"such as --port {port}"):
+        start("python -m http.server", ready=f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("listens", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_flask_moves_too(weights, port, listens, started):
+    """From a port that somebody listens on, and from one that is bound and silent."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", port))
+        if listens:
+            held.listen()
+        address = f"http://127.0.0.1:{port}"
+        command = f"flask --app handlers.flask_app run --port {port}"
+        server = start(command, ready=f"{address}/ping", name="flask")
+        answer = requests.post(f"{server.url}/predict", data={"value": 5}, timeout=10)
+        assert answer.json()["prediction"] == pytest.approx(9, abs=0.05)
+        server.stop()
+
+
+def test_a_port_taken_between_the_look_and_the_start(
+    foreign, web, started, monkeypatch
+):
+    command, address = web
+    looks = []
+
+    def late(port):
+        looks.append(port)
+        return len(looks) == 1 or is_free(port)
+
+    monkeypatch.setattr(background, "is_free", late)
+    server = start(command, ready=address, name="web")
+    assert len(looks) == 2
+    assert server.url != address.rstrip("/")
+    server.stop()
+
+
+def test_torchserve_without_leave_to_move(port, config, started):
+    """It says at once which line is missing; it does not try three times."""
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(ValueError, match="needs the line enable_envvars_config=true"),
+    ):
+        config(
+            f"inference_address=http://127.0.0.1:{port}",
+            options="--disable-token-auth --ts-config {path}",
+            ready=f"http://127.0.0.1:{port}/ping",
+        )
+
+
+# Servers that do not start.
+
+
+def test_a_server_that_dies_at_its_start(script, tmp_path, started):
+    """The error comes at once, with the end of the log, not when the time is over."""
+    command = script(
+        """
+import pathlib, sys, time
+for line in range(50):
+    print("line", line)
+print("the reason", flush=True)
+pathlib.Path(sys.argv[1]).write_text(str(time.time()))
+sys.exit(3)
+""",
+        tmp_path / "died",
+    )
+    with pytest.raises(ServerError) as caught:
+        start(command, ready="http://127.0.0.1:5001/", name="mortal", move_ports=False)
+    assert time.time() - float((tmp_path / "died").read_text()) < 3
+    message = str(caught.value)
+    assert message.startswith("mortal ended before it was ready")
+    assert "the reason" in message and "line 49\n" in message
+    assert "line 30\n" not in message, "the end of the log, not all of it"
+
+
+def test_a_server_that_never_answers(script, port, started):
+    command = script("import time; print('I wait', flush=True); time.sleep(600)")
+    with pytest.raises(ServerError, match="not ready within 2 s") as caught:
+        start(command, ready=f"http://127.0.0.1:{port}/", timeout=2)
+    assert "I wait" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "reason"),
+    [
+        ("no_such_server --port 5", FileNotFoundError, "no_such_server is not install"),
+        ("flask --app handlers.no_such run --port 5", ServerError, "Could not import"),
+        ("torchserve --start --model-store store", ValueError, "add --foreground"),
+        ("torchserve --foreground --model-store no_such", ServerError, "no_such"),
+        ("torchserve --foreground --ncs", ServerError, "Missing mandatory parameter"),
+        ("torchserve --foreground --no-such x", ValueError, "arguments: --no-such x"),
+        (
+            "torchserve --foreground --ts-config=no_such.properties",
+            FileNotFoundError,
+            "no_such.properties",
+        ),
+    ],
+)
+def test_a_wrong_command_line(command, error, reason, started, monkeypatch):
+    monkeypatch.setattr(background, "is_free", lambda port: True)
+    with pytest.raises(error, match=reason):
+        start(command, ready="http://127.0.0.1:5/ping", timeout=30)
+
+
+@pytest.mark.parametrize("options", ["--start", "--start --ncs", "--foreground"])
+def test_a_cell_that_runs_torchserve_as_a_command(options, started):
+    """It would hang, and leave a server that nothing ends."""
+    with pytest.raises(ValueError, match=r"use servers\.start"):
+        lesson.run(f"torchserve {options} --model-store model_store", timeout=5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("archive", "reason"),
+    [("no_such.mar", "Model not found"), ("broken.mar", "No module named")],
+)
+def test_an_archive_that_cannot_be_loaded(archive, reason, tmp_path, started):
+    """TorchServe goes on running without it, and start() does not wait for ever."""
+    (tmp_path / "broken.mar").write_text("no archive")
+    with pytest.raises(ServerError, match="could not start the model") as caught:
+        start(
+            f"torchserve --foreground --ncs --model-store {tmp_path} --models "
+            f"simple_linear={archive} --ts-config config/config.properties",
+            ready=TORCHSERVE_READY,
+        )
+    assert reason in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_handler_that_cannot_be_imported(archive, tmp_path, started):
+    """The error shows the first traceback, the one that says why."""
+    with zipfile.ZipFile(lesson.ARCHIVE) as packed:
+        packed.extractall(tmp_path / "unpacked")
+    handler = tmp_path / "unpacked" / "model_handler.py"
+    handler.write_text("import no_such_package\n" + handler.read_text())
+    shutil.make_archive(tmp_path / "simple_linear", "zip", tmp_path / "unpacked")
+    (tmp_path / "simple_linear.zip").rename(tmp_path / "simple_linear.mar")
+    with pytest.raises(ServerError, match="No module named 'no_such_package'"):
+        start(
+            TORCHSERVE + f" --model-store {tmp_path}",
+            ready=TORCHSERVE_READY,
+            name="bad",
+        )
+
+
+# Where a server listens.
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("::ffff:127.0.0.1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.2", False),
+        ("models.example.org", False),
+    ],
+)
+def test_which_hosts_only_this_machine_reaches(host, loopback):
+    assert is_loopback(host) == loopback
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["inference_address=http://0.0.0.0:8080"],
+        ["grpc_management_address=0.0.0.0"],
+        ["management_address=http://0.0.0.0:8081", "disable_token_authorization=true"],
+    ],
+)
+def test_torchserve_for_everybody_without_tokens(lines, config, started):
+    tokens = "" if "disable_token_authorization=true" in lines else "--disable-token"
+    with pytest.raises(ValueError, match=r"binds 0\.0\.0\.0 and no token is asked for"):
+        config(*lines, options=f"{tokens} --ts-config {{path}}")
+
+
+WEB_FOR_ALL = "python -m http.server --bind 0.0.0.0 {port}"
+
+
+def test_a_server_for_everybody(port, started):
+    """Start sees it, whatever the command said; who wants that says so."""
+    command, ready = WEB_FOR_ALL.format(port=port), f"http://127.0.0.1:{port}/"
+    with pytest.raises(ServerError, match=rf"listens on 0\.0\.0\.0:{port}"):
+        start(command, ready=ready)
+    server = start(command, ready=ready, expose=True)
+    assert repr(server) == f"0.0.0.0:{port}"
+    server.stop()
+
+
+def test_a_server_that_opens_another_door_later(script, port, started):
+    command = script(
+        """
+import http.server, socket, sys
+
+class Opens(http.server.SimpleHTTPRequestHandler):
+    def do_POST(self):
+        global door
+        door = socket.create_server(("0.0.0.0", 0))
+        self.send_response(200), self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Opens).serve_forever()
+""",
+        port,
+    )
+    server = start(command, ready=f"http://127.0.0.1:{port}/")
+    assert requests.post(server.url, timeout=10).ok
+    with pytest.raises(ServerError, match=r"listens on 0\.0\.0\.0"):
+        server.stop()
+    assert not server.is_running()
+
+
+def test_servers_of_the_series_listen_on_this_machine_only(torchserve, flask_server):
     for server, count in ((torchserve, 5), (flask_server, 1)):
         held = listening(server.processes())
         assert all(is_loopback(host) for host, _ in held)
         assert len(held) == count
+
+
+# What TorchServe's command and configuration say.
+
+
+@pytest.mark.parametrize(
+    ("described", "ready"),
+    [
+        ([{"workers": [{"status": "UNLOADED"}, {"status": "READY"}]}], True),
+        ([{"workers": [{"status": "UNLOADED"}]}], False),
+        ([{"workers": []}], False),
+        ([{}], False),
+        (["text"], False),
+        ([], False),
+        ({"code": 404}, False),
+        (None, False),
+    ],
+)
+def test_ready_means_that_a_worker_is_ready(described, ready):
+    assert has_ready_worker(described) == ready
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("not JSON", "application/json"),
+        ('["a", "b"]', "application/json"),
+        ("[", "text/html"),
+    ],
+)
+def test_a_ready_url_may_answer_anything(body, kind, script, port, started):
+    """Only that of TorchServe's model has to describe a worker."""
+    command = script(
+        """
+import http.server, sys
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", sys.argv[2])
+        self.end_headers()
+        self.wfile.write(sys.argv[3].encode())
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answers).serve_forever()
+""",
+        port,
+        kind,
+        f"'{body}'",
+    )
+    start(command, ready=f"http://127.0.0.1:{port}/models/m").stop()
+
+
+@pytest.mark.parametrize(
+    ("how", "variable"),
+    [("--ts-config={path}", None), ("--ts-conf {path}", None), ("", "TS_CONFIG_FILE")],
+)
+def test_where_the_configuration_is_named(how, variable, config, tmp_path, started):
+    """All ways that the launcher knows lead to the address in it, which is refused."""
+    with pytest.raises(ValueError, match="no address: TorchServe reads http"):
+        config(
+            "inference_address=nonsense",
+            options=f"--disable-token-auth {how}",
+            env={variable: str(tmp_path / "ts.properties")} if variable else None,
+        )
+
+
+def test_variables_of_the_kernel_change_nothing(config, monkeypatch, started, capsys):
+    """An inherited TS_… would do so behind the back of the command."""
+    monkeypatch.setenv("TS_CONFIG_FILE", "no_such_file")
+    monkeypatch.setenv("TS_INFERENCE_ADDRESS", "http://0.0.0.0:1")
+    ports = find_free_ports(4)
+    server = config(
+        # A name without a port stands for TorchServe's own, a socket for none.
+        "management_address=http://localhost",
+        f"inference_address=http://127.0.0.1:{ports[0]}",
+        f"metrics_address=http://127.0.0.1:{ports[1]}",
+        f"grpc_inference_port={ports[2]}",
+        f"grpc_management_port={ports[3]}",
+        "enable_envvars_config=true",
+        options="--disable-token-auth --ts-config {path}",
+        ready=f"http://127.0.0.1:{ports[0]}/ping",
+    )
+    assert "torchserve answers: 127.0.0.1:" in capsys.readouterr().out
+    assert urlsplit(server.management).hostname == "localhost"
+    assert requests.get(f"{server.management}/models", timeout=10).ok
+    server.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TorchServe needs epoll for them")
+def test_torchserve_on_a_unix_socket(config, tmp_path, started):
+    """It takes no port, and is not asked for one."""
+    ports = find_free_ports(4)
+    server = config(
+        f"inference_address=unix:{tmp_path}/inference.sock",
+        "use_native_io=true",
+        f"management_address=http://127.0.0.1:{ports[0]}",
+        f"metrics_address=http://127.0.0.1:{ports[1]}",
+        f"grpc_inference_port={ports[2]}",
+        f"grpc_management_port={ports[3]}",
+        options="--disable-token-auth --ts-config {path}",
+        ready=f"http://127.0.0.1:{ports[0]}/models",
+    )
+    assert server.inference == f"unix:{tmp_path}/inference.sock"
+    url = "http://localhost/ping"
+    answer = lesson.output_of(f"curl --unix-socket {tmp_path}/inference.sock {url}")
+    assert "Healthy" in answer
+    server.stop()
 
 
 @pytest.mark.slow
@@ -401,25 +660,3 @@ def test_torchserve_moves_its_five_ports(archive, started):
     first.stop()
     second.stop()
     assert running(tree) == []
-
-
-@pytest.mark.slow
-def test_torchserve_on_a_taken_port(archive, tmp_path, started):
-    ports = find_free_ports(5)
-    config = (ROOT / "config" / "config.properties").read_text()
-    for old, new in zip((8080, 8081, 8082), ports, strict=False):
-        config = config.replace(str(old), str(new))
-    config += f"\ngrpc_inference_port={ports[3]}\ngrpc_management_port={ports[4]}\n"
-    (tmp_path / "moved.properties").write_text(config)
-    command = TORCHSERVE.replace(
-        "config/config.properties", str(tmp_path / "moved.properties")
-    )
-    ready = TORCHSERVE_READY.replace("8081", str(ports[1]))
-    with (
-        socket.create_server(("127.0.0.1", ports[0])),
-        pytest.raises(ServerError, match="Failed to bind to address"),
-    ):
-        start(command, ready=ready, move_ports=False)
-    server = start(command, ready=ready, move_ports=False)
-    assert server.inference == f"http://127.0.0.1:{ports[0]}"
-    server.stop()

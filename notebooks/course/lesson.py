@@ -14,6 +14,8 @@ from typing import TypeVar
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 
+TEMP = ("TMPDIR", "TEMP", "TMP")  # where programs look for the temp folder
+
 WEIGHTS = ROOT / "models" / "model.pth"
 ARCHIVE = ROOT / "model_store" / "simple_linear.mar"
 
@@ -121,6 +123,7 @@ def _finish(
 ) -> subprocess.CompletedProcess:
     """Run a command to its end; stdout of the result holds stderr as well."""
     words = words_of(command)
+    _refuse_server(words)
     if Path(words[0]).stem == "curl":
         # Outside a terminal curl draws a progress meter into its answer.
         words[1:1] = ["--silent", "--show-error"]
@@ -129,7 +132,10 @@ def _finish(
         return subprocess.run(
             words,
             cwd=ROOT,
-            env=env or {**os.environ, "TMPDIR": folder, "TEMP": folder, "TMP": folder},
+            env={
+                **(env or {**os.environ, **dict.fromkeys(TEMP, folder)}),
+                "PYTHON_COLORS": "0",  # no colors in a traceback, from Python 3.13 on
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -162,6 +168,15 @@ def need_archive() -> None:
         run_quietly(ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix())))
         (Path(folder) / ARCHIVE.name).replace(ARCHIVE)
     print("model_store/simple_linear.mar: archived now, as lesson 04 does")
+
+
+def _refuse_server(words: list[str]) -> None:
+    """Raise ValueError for a torchserve that would start a server and leave it."""
+    ends = {"--stop", "--version", "-v", "--help", "-h"}
+    if Path(words[0]).stem == "torchserve" and not ends & set(words):
+        raise ValueError(
+            "this starts a server, which nothing would end: use servers.start"
+        )
 
 
 def _is_current(made: Path, sources: list[Path]) -> bool:
