@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ROOT
+from course.lesson import wait_until
 from lessons import NOTEBOOKS
-from processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +91,7 @@ def test_a_lesson_alone(project_copy, run, contents, path):
     lesson = run(root, f"notebooks/{path.name}")
     lesson.assert_green()
     assert contents(root) == before
-    assert wait_until(lesson.is_gone)
+    wait_until(lesson.is_gone)
     left = [path.name for path in lesson.temp.iterdir()]
     left = [name for name in left if not name.startswith("torchinductor_")]
     assert left == [], "PyTorch's cache may stay"

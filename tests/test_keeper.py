@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from course.servers import KEEPER
-from processes import family, running, wait_until
+from course.background import KEEPER, family
+from course.lesson import wait_until
+from processes import running
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -50,7 +51,7 @@ def run(folder):
 def keeper(run, folder):
     """A keeper whose server has started a process of its own."""
     process = run(KEEPER, "--remove", folder, sys.executable, "-c", SERVER)
-    assert wait_until(lambda: len(family(process.pid)) == FAMILY)
+    wait_until(lambda: len(family(process.pid)) == FAMILY)
     return process
 
 
@@ -75,10 +76,10 @@ def test_the_parent_is_killed_and_the_input_stays_open(run, folder):
     command = [KEEPER, "--remove", folder, sys.executable, "-c", SERVER]
     words = [sys.executable, *map(str, command)]
     parent = run("-c", f"import subprocess; subprocess.run({words!r})")
-    assert wait_until(lambda: len(family(parent.pid)) == 1 + FAMILY)
+    wait_until(lambda: len(family(parent.pid)) == 1 + FAMILY)
     tree = family(parent.pid)
     parent.kill()
-    assert wait_until(lambda: running(tree) == [])
+    wait_until(lambda: running(tree) == [])
     assert not folder.exists()
 
 

@@ -17,8 +17,9 @@ import psutil
 import pytest
 import requests
 from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
+from course.lesson import wait_until
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
-from processes import running, wait_until
+from processes import running
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="ends processes by signals")
 
@@ -35,7 +36,7 @@ from pathlib import Path
 
 sys.path[:0] = {path!r}
 import psutil, requests
-from course import lesson, servers
+from course import background, lesson, servers
 
 lesson.begin()
 {servers}
@@ -45,8 +46,8 @@ record = {{
         [process.pid, process.create_time()]
         for process in [kernel, *kernel.children(recursive=True)]
     ],
-    "folders": [str(server.folder) for server in servers._running.values()],
-    "url": servers._running["flask"].url,
+    "folders": [str(server.folder) for server in background._running.values()],
+    "url": background._running["flask"].url,
 }}
 unfinished = Path({record!r} + ".unfinished")
 unfinished.write_text(json.dumps(record))
@@ -75,16 +76,16 @@ class Started:
 
     def assert_gone(self) -> None:
         """Nothing is left of it, after a while."""
-        gone = wait_until(self.is_gone)
-        left = running(self.processes)
-        for process in left:  # do not leave them to the tests that follow
-            process.kill()
-        assert gone, f"left: {left or 'the temp folder'}"
+        try:
+            wait_until(self.is_gone)
+        finally:
+            for process in running(self.processes):  # for the tests that follow
+                process.kill()
 
 
 def read(record: Path) -> Started:
     """What the notebook wrote down. A pid used anew is not what it meant."""
-    assert wait_until(record.exists, 60)
+    wait_until(record.exists, 60)
     noted = json.loads(record.read_text())
     processes = []
     for pid, created in noted["processes"]:
@@ -206,7 +207,7 @@ def test_the_interrupt_button_leaves_the_server_alone(kernel, record, tmp_path):
     started = read(record)
     waiting = tmp_path / "waiting"
     cell = kernel.execute_cell_input(f"open({str(waiting)!r}, 'w').close()\n{WAIT}")
-    assert wait_until(waiting.exists)
+    wait_until(waiting.exists)
     kernel.interrupt()
     kernel.await_reply(cell, timeout=15)
     assert len(running(started.processes)) == len(started.processes) >= 3
