@@ -1,7 +1,6 @@
 """The checks of the exercises: every hint fits a mistake, and only right is praised."""
 
 import ast
-import functools
 import importlib
 import inspect
 import pkgutil
@@ -54,8 +53,7 @@ ODD += [np.array([1, 2]), np.float64("nan"), torch.tensor([1.0, 2.0]), torch.zer
 ODD += [[None] * n for n in (3, 4, 5)] + [[Odd()] * n for n in (3, 4, 5)]
 ODD += [dict.fromkeys(["dashboard", "watchdog", "operator", "caretaker"], Broken())]
 ODD += [{"linear.weight": thing, "linear.bias": thing} for thing in (Odd(), Broken())]
-ODD += [sys.exit, print, len, functools.partial(int, base=2), lambda *_: Odd()]
-ODD += [lambda *_: Broken(), lambda *_: 1 / 0, lambda *_: (yield), lambda: 1]
+ODD += [sys.exit, print, len, lambda *_: Odd(), lambda *_: Broken(), lambda: 1]
 
 
 @pytest.fixture
@@ -112,10 +110,12 @@ def test_each_mistake_gets_its_hint(check, given):
     said = [(check.reply(answer, *rest), hint) for answer, hint in examples]
     sys.settrace(before)
     assert [(reply, hint) for reply, hint in said if hint not in reply] == []
-    praised = [hint.startswith("Right") for _, hint in said]
-    assert [reply.startswith("Right") for reply, _ in said] == praised
+    praised = [reply.startswith("Right") for reply, _ in said]
+    assert praised == [hint.startswith("Right") for _, hint in said]
     assert any(praised) and not all(praised)
-    if file != form.__file__:
+    if file == form.__file__:
+        assert len({reply for reply, _ in said if reply.startswith("Right")}) == 1
+    else:
         lines, first = inspect.getsourcelines(check.judge)
         parsed = ast.walk(ast.parse("".join(lines)))
         returns = [node for node in parsed if isinstance(node, ast.Return)]
@@ -143,5 +143,4 @@ def test_the_learner_may_interrupt():
 
 def test_a_stopped_server_is_no_mistake():
     [right, *_], *_ = lesson_06.exercise_2.examples
-    said = lesson_06.exercise_2.reply(right, "http://127.0.0.1:9")
-    assert "does not answer" in said
+    assert "not answer" in lesson_06.exercise_2.reply(right, "http://127.0.0.1:9")
