@@ -7,7 +7,6 @@ which takes the place of the tagged cell.
 
 import copy
 import re
-from dataclasses import dataclass
 
 import pytest
 from conftest import ROOT
@@ -17,25 +16,15 @@ from nbclient import NotebookClient
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
 
 
-@dataclass
-class Exercise:
-    """The places of its cells in the notebook, and the solution."""
-
-    task: int
-    check: int
-    solution: str | None
-
-
 def exercises_of(notebook):
-    """All exercises of a notebook, in order."""
+    """Each exercise: the cell to fill in, the one that checks it, and the solution."""
     found = []
-    for task, cell in enumerate(notebook.cells):
-        if "exercise" in tags(cell):
-            rest = range(task + 1, len(notebook.cells))
-            check = next(n for n in rest if notebook.cells[n].cell_type == "code")
-            below = notebook.cells[check + 1]
-            solution = SOLUTION.search(below.source)
-            found.append(Exercise(task, check, solution and solution[1]))
+    for number, task in enumerate(notebook.cells):
+        if "exercise" in tags(task):
+            rest = notebook.cells[number + 1 :]
+            check = next(n for n, cell in enumerate(rest) if cell.cell_type == "code")
+            solution = SOLUTION.search(rest[check + 1].source)
+            found.append((task, rest[check], solution and solution[1]))
     return found
 
 
@@ -44,15 +33,12 @@ every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.st
 
 @every_lesson
 def test_two_exercises_wait_for_an_answer(path):
-    notebook = read(path)
-    found = exercises_of(notebook)
+    found = exercises_of(read(path))
     assert len(found) == 2
-    for exercise in found:
-        check = notebook.cells[exercise.check]
+    for task, check, solution in found:
         assert re.search(r"\bcheck\.exercise_\d\(", check.source), check.source
         assert printed(check).startswith("Not answered yet")
-        assert exercise.solution, "no folded solution below the check"
-        assert exercise.solution.strip() != notebook.cells[exercise.task].source
+        assert solution and solution.strip() != task.source
 
 
 @pytest.mark.slow
@@ -62,11 +48,9 @@ def test_solutions_are_right(path, project_copy):
     folder = project_copy() / path.parent.relative_to(ROOT)
     notebook = copy.deepcopy(read(path))
     found = exercises_of(notebook)
-    for exercise in found:
-        notebook.cells[exercise.task].source = exercise.solution
-    client = NotebookClient(
-        notebook, timeout=180, resources={"metadata": {"path": str(folder)}}
-    )
-    client.execute()
-    for exercise in found:
-        assert printed(notebook.cells[exercise.check]).startswith("Right")
+    for task, _, solution in found:
+        task.source = solution
+    place = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=180, resources=place).execute()
+    for _, check, _ in found:
+        assert printed(check).startswith("Right")

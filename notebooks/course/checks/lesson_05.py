@@ -1,38 +1,35 @@
-"""The checks of lesson 05: each says what is right, or gives a hint that fits."""
+from course.checks.form import ANY, exercise, value
+
+exercise_1 = value(
+    "put the number of a line into answer_1",
+    (7, "Right: the first traceback ends there. The worker lacks pandas."),
+    ((5, 6), "Close: that is where it happened. Which line says what was missing?"),
+    ((9, 10, 11, 12), "That is the second traceback. Line 8 says what that means."),
+    ((1, 2, 3, 4, 8), "That says that it failed. Read on to a traceback's end."),
+    (ANY, "The answer is the number of one line, from 1 to 12."),
+)
 
 
-def exercise_1(answer):
-    """The line of the log that names the cause: the end of the first traceback."""
-    if answer is None:
-        print("Not answered yet: put the number of a line into answer_1.")
-    elif answer == 7:
-        print("Right: the first traceback ends there. The worker lacks pandas.")
-    elif answer in (5, 6):
-        print("Close: that is where it happened. Which line says what was missing?")
-    elif answer in (9, 10, 11, 12):
-        print("That is the second traceback. Line 8 says that another came before it.")
-    elif answer in (1, 2, 3, 4, 8):
-        print("Not yet: that says that it failed. Read on to the end of a traceback.")
-    else:
-        print("The answer is the number of one line, from 1 to 12, without quotes.")
-
-
-def exercise_2(line):
-    """The setting that gives a worker 240 seconds for an answer."""
-    if line is None:
-        print('Not answered yet: put a line such as "model_store=store" into answer_2.')
-        return
-    if not isinstance(line, str) or "=" not in line:
-        print('The answer is a text of the form "name=value".')
-        return
-    name, value = (part.strip() for part in line.split("=", 1))
+@exercise(
+    ("default_response_timeout=240", "Right"),
+    (" default_response_timeout = 240 ", "Right"),
+    ("default_response_timeout: 240", 'of the form "name=value"'),
+    ("response_timeout=240", "response_timeout is not it."),
+    ("default_response_timeout=240s", "a whole number of seconds, no unit"),
+    ("default_response_timeout=180", "180 seconds end before"),
+    ("default_response_timeout=300", "how many seconds?"),
+)
+def exercise_2(line: str):
+    """put a line such as "model_store=store" into answer_2"""
+    name, equals, seconds = (part.strip() for part in line.partition("="))
+    if not equals:
+        return 'The answer is a text of the form "name=value".'
     if name != "default_response_timeout":
-        print(f"{name} is not it. Which setting says how long an answer may take?")
-    elif not value.isdecimal():
-        print("The name is right. The value is a whole number of seconds, no unit.")
-    elif int(value) == 240:
-        print("Right: 180 seconds for the answer and 60 to spare.")
-    elif int(value) <= 180:
-        print(f"The name is right; {value} seconds end before the answer is there.")
-    else:
-        print("The name is right. Three minutes and one to spare: how many seconds?")
+        return f"{name} is not it. Which setting says how long an answer may take?"
+    if not seconds.isdecimal():
+        return "The name is right. The value is a whole number of seconds, no unit."
+    if int(seconds) <= 180:
+        return f"The name is right; {seconds} seconds end before the answer is there."
+    if int(seconds) != 240:
+        return "The name is right. Three minutes and one to spare: how many seconds?"
+    return "Right: 180 seconds for the answer and 60 to spare."

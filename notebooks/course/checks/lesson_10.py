@@ -1,52 +1,53 @@
-"""The checks of lesson 10: each says what is right, or gives a hint that fits."""
+from urllib3 import Retry
+
+from course.checks.form import ANY, exercise, told, value
+
+exercise_1 = value(
+    "put a number into answer_1 and run both cells",
+    (200, "Right: eight answers every 40 ms are 200 a second."),
+    (4000, "So without the delay. Is the batch full before it is over?"),
+    ((800, 16000), "Where do 32 requests come from? Each caller waits for one."),
+    ((210, 210.5, 8 / 0.038), "Close: after its wait the batch is computed."),
+    (0.2, "Close: that is for a millisecond; the question asks for a second."),
+    (25, "That is the number of batches. How many answers are in each?"),
+    (ANY, "Not yet. How long does one batch take, and how many answers are in it?"),
+)
 
 
-def exercise_1(answer):
-    """Eight answers every 40 ms: the batch of 32 never fills."""
-    if answer is None:
-        print("Not answered yet: put a number into answer_1 and run both cells.")
-    elif isinstance(answer, bool) or not isinstance(answer, (int, float)):
-        print(f"answer_1 is a {type(answer).__name__}; put a number there.")
-    elif 199.5 < answer < 200.5:
-        print("Right: eight answers every 40 ms are 200 a second.")
-    elif 3999 < answer < 4001:
-        print("That would be without the delay. Is the batch full before it is over?")
-    elif answer in (800, 16000):
-        print("Where should 32 requests come from? Each of 8 callers waits for one.")
-    elif 210 < answer < 211:
-        print("Close: the batch waits, and then it still has to be computed.")
-    elif 0.199 < answer < 0.201:
-        print("Right for a millisecond; the question asks for a second.")
-    elif answer == 25:
-        print("That is the number of batches. How many answers are in each?")
-    else:
-        print("Not yet. How long does one batch take, and how many answers are in it?")
+def retry(**changes):
+    right = {"total": 5, "status_forcelist": [503], "allowed_methods": ["POST"]}
+    right |= {"backoff_factor": 0.1, "backoff_jitter": 0.1, "backoff_max": 2}
+    return Retry(**{**right, **changes})
 
 
-def exercise_2(mended):
-    """A Retry for 503 alone, with a last try, backoff, jitter and a cap."""
-    from urllib3 import Retry
-
-    if mended is None:
-        print("Not answered yet: put a Retry into mended and run both cells.")
-        return
-    if not isinstance(mended, Retry):
-        print(f"mended is a {type(mended).__name__}; make it a Retry(…).")
-        return
-    repeated = set(mended.status_forcelist or ())
-    if any(status < 500 for status in repeated):
-        print("A 4xx says that the request is wrong. Will it be right the next time?")
-    elif 503 not in repeated:
-        print("A 503 is not repeated: name it in status_forcelist.")
-    elif not mended.is_retry("POST", 503):
-        print("Only a method in allowed_methods is repeated, and predictions use POST.")
-    elif not isinstance(mended.total, int) or not 0 < mended.total <= 5:
-        print(f"total is {mended.total}, and counts them all: when is the last try?")
-    elif not mended.backoff_factor > 0:
-        print("Without a backoff_factor all tries follow each other at once.")
-    elif not mended.backoff_jitter > 0:
-        print("Without backoff_jitter all refused clients come back together.")
-    elif mended.backoff_max > 2:
-        print(f"One wait may take {mended.backoff_max} s: cap it with backoff_max.")
-    else:
-        print("Right: a 503 is repeated, later each time, and not for ever.")
+@exercise(
+    (retry(), "Right"),
+    (retry(status_forcelist=[400, 503]), "A 4xx"),
+    (retry(status_forcelist=["503"]), "['503']: a 503 is not repeated"),
+    (retry(status_forcelist=[500]), "[500]: a 503 is not repeated"),
+    (retry(status_forcelist=None), "(): a 503 is not repeated"),
+    (retry(allowed_methods=["GET"]), "POST"),
+    (retry(total=None), "total is None"),
+    (retry(total=50), "total is 50"),
+    (retry(backoff_factor=0), "backoff_factor"),
+    (retry(backoff_jitter=0), "backoff_jitter"),
+    (retry(backoff_max=120), "may take 120 s"),
+)
+def exercise_2(mended: Retry):
+    """put a Retry into mended and run both cells"""
+    repeated = mended.status_forcelist or ()
+    if any(status in range(400, 500) for status in repeated):
+        return "A 4xx says that the request is wrong. Will it be right the next time?"
+    if 503 not in repeated:
+        return f"status_forcelist is {told(repeated)}: a 503 is not repeated."
+    if not mended.is_retry("POST", 503):
+        return "Only a method in allowed_methods is repeated, and predictions use POST."
+    if not isinstance(mended.total, int) or not 0 < mended.total <= 5:
+        return f"total is {told(mended.total)}: when is the last try?"
+    if not mended.backoff_factor > 0:
+        return "Without a backoff_factor all tries follow each other at once."
+    if not mended.backoff_jitter > 0:
+        return "Without backoff_jitter all refused clients come back together."
+    if mended.backoff_max > 2:
+        return f"One wait may take {mended.backoff_max} s: cap it with backoff_max."
+    return "Right: a 503 is repeated, later each time, and not for ever."

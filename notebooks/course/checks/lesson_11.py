@@ -1,56 +1,32 @@
-"""The checks of lesson 11: each says what is right, or gives a hint that fits."""
+from itertools import pairwise
+
+from course.checks.form import ANY, function, value
+
+exercise_1 = value(
+    "put a number into answer_1 and run both cells",
+    (2, "Right: one for the first question, one for the second."),
+    (1, "That is the first question. What does this client do after a 5xx?"),
+    (0, "5 seconds are more than 1: what does TorchServe do with such a worker?"),
+    ((3, 4, 5, 10), "Fewer: this client asks again once, and not always."),
+    (ANY, "Not yet. Count the workers that TorchServe kills."),
+)
 
 
-def exercise_1(answer):
-    """A request that outlives the timeout costs each worker that it is sent to."""
-    if answer is None:
-        print("Not answered yet: put a number into answer_1 and run both cells.")
-    elif isinstance(answer, bool) or not isinstance(answer, (int, float)):
-        print(f"answer_1 is a {type(answer).__name__}; a number of workers is asked.")
-    elif answer == 2:
-        print("Right: one for the first question, one for the second.")
-    elif answer == 1:
-        print("That is the first question. What does this client do after a 5xx?")
-    elif answer == 0:
-        print("5 seconds are more than 1: what does TorchServe do with such a worker?")
-    elif answer > 2:
-        print("Fewer: this client asks again once, and not after every answer.")
-    else:
-        print("Not yet. Count the workers that TorchServe kills.")
+def rise(values):
+    return sum(new - old if new >= old else new for old, new in pairwise(values))
 
 
-def exercise_2(rise):
-    """A counter that falls has begun anew: its whole value has come since."""
-    if rise is None:
-        print("Not answered yet: write the function rise and run both cells.")
-        return
-    if not callable(rise):
-        print("rise has to be a function: def rise(values): ...")
-        return
-    failures = (ArithmeticError, LookupError, TypeError, ValueError, NameError)
-    failures += (AttributeError, RuntimeError)
-    cases = {
-        "[100, 180, 30, 60]": ([100, 180, 30, 60], 140),
-        "[0, 5, 5, 9]": ([0, 5, 5, 9], 9),
-        "[7, 3, 1, 2]": ([7, 3, 1, 2], 5),
-        "[4]": ([4], 0),
-    }
-    for shown, (values, right) in cases.items():
-        try:
-            found = rise(list(values))
-        except failures as error:
-            print(f"rise({shown}) ends with {type(error).__name__}: {error}")
-            return
-        pairs = zip(values, values[1:], strict=False)
-        if found == right:
-            continue
-        if found is None:
-            print(f"rise({shown}) returns nothing. Is there a return?")
-        elif found == values[-1] - values[0]:
-            print(f"rise({shown}) is last minus first. Go from look to look instead.")
-        elif found == sum(max(new - old, 0) for old, new in pairs):
-            print(f"rise({shown}) leaves out what came after a restart.")
-        else:
-            print(f"rise({shown}) is {found}; {right} would be right.")
-        return
-    print("Right: 140 for these looks, and right for three other lists.")
+def only_up(values):
+    return sum(max(new - old, 0) for old, new in pairwise(values))
+
+
+exercise_2 = function(
+    "write the function rise and run both cells",
+    "Right: 140 for these looks, and right for three other lists.",
+    rise,
+    [([100, 180, 30, 60],), ([0, 5, 5, 9],), ([7, 3, 1, 2],), ([4],)],
+    (lambda values: values[-1] - values[0], "Go from look to look instead."),
+    (lambda values: max(values) - min(values), "Go from look to look instead."),
+    (lambda values: 140, "It fits the first list alone."),
+    (only_up, "What came after a restart is left out."),
+)

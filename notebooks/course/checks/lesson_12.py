@@ -1,77 +1,84 @@
-"""The checks of lesson 12: each says what is right, or gives a hint that fits."""
+import json
+import re
+import subprocess
+import sys
+
+from course.checks.form import exercise, parts
+
+exercise_1 = parts(
+    "put a dictionary of four programs into answer_1",
+    "Right: each has what it needs, and nothing more.",
+    ("dashboard", "none", "Look at the row /metrics: does it ask for anything?"),
+    ("watchdog", "inference", "Look at the row /ping: which key gets a 200 there?"),
+    ("operator", "management", "At which address are workers scaled?"),
+    ("caretaker", "API", "Which key does renew() send?"),
+    kind=dict,
+)
+
+INSIDE = [
+    "https://models.example.org/team/prices.mar",
+    "https://models.example.org/team/2026/prices.war",
+]
+OUTSIDE = {
+    "https://models.example.org/elsewhere/x.mar": "another folder",
+    "http://models.example.org/team/x.mar": "not encrypted",
+    "https://models.example.org.evil.example/team/x.mar": "another server",
+    "https://models.example.org/team.else/x.mar": "another folder",
+    "https://evil.example/?https://models.example.org/team/x.mar": "another server",
+    "https://models-example.org/team/x.mar": "a dot fits every character",
+    "https://models.example-org/team/x.mar": "a dot fits every character",
+    "file:///tmp/x.mar": "a file of this machine",
+}
+PASSING = """
+import json, re, sys
+patterns, urls = json.load(sys.stdin)
+patterns = [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
+print(json.dumps([u for u in urls if any(p.fullmatch(u) for p in patterns)]))
+"""
+TEAM = "allowed_urls=https://models[.]example[.]org/team/"
 
 
-def exercise_1(answer):
-    """The least key that each of four programs needs."""
-    right = {
-        "dashboard": "none",
-        "watchdog": "inference",
-        "operator": "management",
-        "caretaker": "API",
-    }
-    if answer is None:
-        print("Not answered yet: put a dictionary of four programs into answer_1.")
-        return
-    if not isinstance(answer, dict) or set(answer) != set(right):
-        print("The answer is a dictionary with the keys", *right)
-        return
-    hints = {
-        "dashboard": "look at the row /metrics: does it ask for anything?",
-        "watchdog": "look at the row /ping: which key gets a 200 there?",
-        "operator": "at which address are workers scaled?",
-        "caretaker": "which key does renew() send?",
-    }
-    wrong = [name for name in right if answer[name] != right[name]]
-    if not wrong:
-        print("Right: each has what it needs, and nothing more.")
-    elif answer[wrong[0]] not in [*right.values()]:
-        print(f"{wrong[0]}: choose one of", *right.values())
-    else:
-        print(f"{4 - len(wrong)} of 4. {wrong[0]}: {hints[wrong[0]]}")
-
-
-def exercise_2(line):
-    """A line allowed_urls=… that lets one folder of one server pass, no other."""
-    import re
-
-    if line is None:
-        print('Not answered yet: put a line "allowed_urls=…" into answer_2.')
-        return
-    if not isinstance(line, str) or not line.replace(" ", "").startswith(
-        "allowed_urls="
-    ):
-        print("The answer is a text that starts with allowed_urls=")
-        return
+@exercise(
+    (f"{TEAM}.*", "Right"),
+    (r"allowed_urls = https://models\\.example\\.org/team/.*", "Right"),
+    (TEAM.removeprefix("allowed_urls="), "starts with allowed_urls="),
+    (TEAM, "does not fit all of it"),
+    ("allowed_urls=[", "no regular expression"),
+    ("allowed_urls=(([a-z/:.]+)+)+!", "takes too long"),
+    ("allowed_urls=https://models[.]example[.]org.*", "/elsewhere/x.mar passes"),
+    ("allowed_urls=.*models[.]example[.]org/team/.*", "not encrypted"),
+    ("allowed_urls=https://models[.]example[.]org.*/team/.*", "another server"),
+    ("allowed_urls=https://models[.]example[.]org/team.*", "/team.else/x.mar"),
+    ("allowed_urls=https://.*models[.]example[.]org/team/.*", "/?https:"),
+    ("allowed_urls=https://models.example.org/team/.*", "models-example.org"),
+    ("allowed_urls=https://models[.]example.org/team/.*", "models.example-org"),
+    (r"allowed_urls=https://models\.example\.org/team/.*", "drops a single backslash"),
+    (f"{TEAM}.*,file://.*", "a file of this machine"),
+)
+def exercise_2(line: str):
+    """put a line "allowed_urls=…" into answer_2"""
+    if not line.replace(" ", "").startswith("allowed_urls="):
+        return "The answer is a text that starts with allowed_urls="
     # What Java makes of the value: a backslash keeps the character behind it.
     value = re.sub(r"\\(.)", r"\1", line.partition("=")[2].strip())
-    try:
-        patterns = [re.compile(part, re.IGNORECASE) for part in value.split(",")]
-    except re.error as error:
-        print(f"{value} is no regular expression: {error}")
-        return
-
-    def passes(url):
-        return any(pattern.fullmatch(url) for pattern in patterns)
-
-    place = "https://models.example.org/team/"
-    for url in (f"{place}prices.mar", f"{place}2026/prices.war"):
-        if not passes(url):
-            print(f"{url} has to pass, and {value} does not fit all of it.")
-            return
-    strangers = {
-        "https://models.example.org/elsewhere/x.mar": "another folder",
-        "http://models.example.org/team/x.mar": "not encrypted",
-        "https://models.example.org.evil.example/team/x.mar": "another server",
-        "https://models.example.org/team.else/x.mar": "another folder",
-        "https://evil.example/?https://models.example.org/team/x.mar": "another server",
-        "https://models-example.org/team/x.mar": "a dot fits every character",
-        "https://models.example-org/team/x.mar": "a dot fits every character",
-        "file:///tmp/x.mar": "a file of this machine",
-    }
-    for url, why in strangers.items():
-        if passes(url):
-            print(f"{url} passes too: {why}.")
-            if "every" in why and "\\" in line:
-                print("A single backslash disappears in a properties file.")
-            return
-    print("Right: that folder of that server, and nothing else.")
+    task = json.dumps([value.split(","), [*INSIDE, *OUTSIDE]])
+    command = [sys.executable, "-I", "-c", PASSING]
+    try:  # in a process of its own, which can be ended: a pattern may take for ever
+        done = subprocess.run(
+            command, input=task.encode(), capture_output=True, timeout=3
+        )
+    except subprocess.TimeoutExpired:
+        return "This pattern takes too long: it repeats what is repeated already."
+    if done.returncode:
+        why = done.stderr.decode().strip().splitlines()[-1]
+        return f"{value} is no regular expression: {why}"
+    passing = json.loads(done.stdout)
+    for url in INSIDE:
+        if url not in passing:
+            return f"{url} has to pass, and {value} does not fit all of it."
+    for url in passing:
+        if url in OUTSIDE:
+            dots = "every" in OUTSIDE[url] and "\\" in line
+            more = " A properties file drops a single backslash." if dots else ""
+            return f"{url} passes too: {OUTSIDE[url]}.{more}"
+    return "Right: that folder of that server, and nothing else."

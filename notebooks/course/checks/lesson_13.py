@@ -1,48 +1,48 @@
-"""The checks of lesson 13: each says what is right, or gives a hint that fits."""
+from google.protobuf.message import Message
+
+from course.checks.form import ANY, exercise, value
+
+exercise_1 = value(
+    "put a whole number into answer_1 and run both cells",
+    (1, "Right: a 0 is as good as not set, and TorchServe makes 1 of that."),
+    (0, "So the colleague hoped. Which number is it that a message cannot hold?"),
+    (ANY, "Not yet. Try it: send the message, then look at workers_of."),
+)
+
+QUERY = {"url": "simple_linear.mar", "model_name": "twin"}
+QUERY |= {"initial_workers": 2, "batch_size": 8}
 
 
-def exercise_1(answer):
-    """ScaleWorker with min_worker=0: the 0 does not travel, and the default is 1."""
-    if answer is None:
-        print("Not answered yet: put a whole number into answer_1 and run both cells.")
-    elif isinstance(answer, bool) or not isinstance(answer, int):
-        print(f"answer_1 is a {type(answer).__name__}; workers are a whole number.")
-    elif answer == 1:
-        print("Right: a 0 is as good as not set, and TorchServe makes 1 of that.")
-    elif answer == 0:
-        print("So the colleague hoped. Which number is it that a message cannot hold?")
-    else:
-        print("Not yet. Try it: send the message, then look at workers_of.")
+def messages(management_pb2):
+    def register(**more):
+        return management_pb2.RegisterModelRequest(**{**QUERY, **more})
+
+    return [
+        (register(synchronous=True), "Right"),
+        (register(), "Close. Does HTTP return"),
+        (register(synchronous=True, batch_size=2), "batch_size is 2"),
+        (register(synchronous=True, url="twin.mar"), "url is 'twin.mar'"),
+        (register(synchronous=True, runtime="python"), "not have this one: runtime"),
+        (management_pb2.ScaleWorkerRequest(), "twin is a ScaleWorkerRequest"),
+        (management_pb2.RegisterModelRequest, "is a class"),
+        (QUERY, "has the type dict."),
+    ]
 
 
-def exercise_2(message):
-    """A RegisterModelRequest with the fields of a query, and the default of HTTP."""
-    if message is None:
-        print("Not answered yet: put a message into twin and run both cells.")
-        return
-    kind = getattr(getattr(message, "DESCRIPTOR", None), "name", None)
-    if isinstance(message, type) or kind is None:
-        print("twin is no message: make one with management_pb2, as scale was made.")
-        return
+@exercise(messages)
+def exercise_2(message: Message):
+    """put a message into twin and run both cells"""
+    kind = message.DESCRIPTOR.name
     if kind != "RegisterModelRequest":
-        print(f"twin is a {kind}; POST /models registers a model.")
-        return
-    wanted = {
-        "url": "simple_linear.mar",
-        "model_name": "twin",
-        "initial_workers": 2,
-        "batch_size": 8,
-    }
-    for field, value in wanted.items():
+        return f"twin is a {kind}; POST /models registers a model."
+    for field, right in QUERY.items():
         found = getattr(message, field)
-        if found != value:
-            print(f"{field} is {found!r}, and the request has {value!r}.")
-            return
-    others = {field.name for field, _ in message.ListFields()} - {*wanted}
+        if found != right:
+            return f"{field} is {found!r}, and the request has {right!r}."
+    others = {field.name for field, _ in message.ListFields()} - {*QUERY}
     if "synchronous" not in others:
-        print("Right so far. Does HTTP return before the workers are READY?")
-    elif others != {"synchronous"}:
+        return "Close. Does HTTP return before the workers are READY?"
+    if others != {"synchronous"}:
         more = ", ".join(sorted(others - {"synchronous"}))
-        print(f"The request does not have this one: {more}.")
-    else:
-        print("Right: with synchronous=True both return when two workers are READY.")
+        return f"The request does not have this one: {more}."
+    return "Right: with synchronous=True both return when two workers are READY."

@@ -1,0 +1,146 @@
+"""The checks of the exercises: every hint fits a mistake, and only right is praised."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import sys
+import zipfile
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import torch
+import ts
+from course import checks
+from course.checks import form, lesson_06, lesson_11
+
+EXERCISES = {}
+for _, name, _ in pkgutil.iter_modules(checks.__path__):
+    module = importlib.import_module(f"course.checks.{name}")
+    found = inspect.getmembers(module, lambda it: isinstance(it, form.Exercise))
+    EXERCISES |= {f"{name}.{exercise}": check for exercise, check in found}
+every_check = pytest.mark.parametrize("check", EXERCISES.values(), ids=EXERCISES)
+
+
+class Odd:
+    """Equal to everything, except where that or its text raises."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return True
+
+    def __repr__(self):
+        sys.exit("no text")
+
+    def __call__(self, *arguments):
+        return self
+
+
+class Broken(Odd):
+    def __eq__(self, other):
+        raise RuntimeError(self)
+
+    __call__ = __bool__ = __len__ = __iter__ = __getattr__ = __eq__
+
+
+ODD = [Odd(), Broken(), Odd, Exception("…"), form, ..., True, b"7", {}, [], (), {1, 2}]
+ODD += [float("nan"), float("inf"), -1, 10**400, 10**5000, 1j, object(), iter([1])]
+ODD += ["", " ", "=", "\ud800", "\0", "7" * 10**5, "{}", "%", "'", "=\ud800", "a=b=c"]
+ODD += [np.array([1, 2]), np.float64("nan"), torch.tensor([1.0, 2.0]), torch.zeros(0)]
+ODD += [[None] * n for n in (3, 4, 5)] + [[Odd()] * n for n in (3, 4, 5)]
+ODD += [dict.fromkeys(["dashboard", "watchdog", "operator", "caretaker"], Broken())]
+ODD += [{"linear.weight": thing, "linear.bias": thing} for thing in (Odd(), Broken())]
+ODD += [sys.exit, print, len, lambda *_: Odd(), lambda *_: Broken(), lambda: 1]
+
+
+@pytest.fixture
+def management(torchserve):
+    return torchserve.management
+
+
+@pytest.fixture
+def model():
+    """Sure of a 7 as far as the first row of the picture is full of ink."""
+
+    def scores(pictures):
+        ink = pictures[:, 0, 0].sum(dim=1, keepdim=True) / 16
+        return 3 * ink * torch.eye(10)[7] + 6.5 * torch.eye(10)[1]
+
+    return scores
+
+
+@pytest.fixture
+def management_pb2(tmp_path, monkeypatch):
+    """What lesson 13 makes of the contract in the server's jar."""
+    with zipfile.ZipFile(Path(ts.__file__).parent / "frontend/model-server.jar") as jar:
+        jar.extract("proto/management.proto", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "proto")
+    yield grpc.protos("management.proto")
+    sys.modules.pop("management_pb2", None)
+
+
+@pytest.fixture
+def given(request):
+    """Finds what a function wants of the lesson, by the names of its arguments."""
+    return lambda function, skip=0: [
+        request.getfixturevalue(name)
+        for name in [*inspect.signature(function).parameters][skip:]
+    ]
+
+
+@every_check
+def test_each_mistake_gets_its_hint(check, given):
+    """And a check has no hint that none of its examples gets."""
+    rest, examples = given(check.judge, 1), check.examples
+    if callable(examples[0]):
+        examples = examples[0](*given(examples[0]))
+    file = check.judge.__code__.co_filename
+    reached = set()
+
+    def trace(frame, event, _):
+        if event == "return" and frame.f_code.co_filename == file:
+            reached.add(frame.f_lineno)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    said = [(check.reply(answer, *rest), hint) for answer, hint in examples]
+    sys.settrace(before)
+    assert [(reply, hint) for reply, hint in said if hint not in reply] == []
+    praised = [reply.startswith("Right") for reply, _ in said]
+    assert praised == [hint.startswith("Right") for _, hint in said]
+    assert any(praised) and not all(praised)
+    if file == form.__file__:
+        assert len({reply for reply, _ in said if reply.startswith("Right")}) == 1
+    else:
+        lines, first = inspect.getsourcelines(check.judge)
+        parsed = ast.walk(ast.parse("".join(lines)))
+        returns = [node for node in parsed if isinstance(node, ast.Return)]
+        assert {first + node.lineno - 1 for node in returns} <= reached
+
+
+@every_check
+def test_no_answer_stops_the_notebook(check, given, capsys):
+    assert check.reply(None).startswith("Not answered yet: ")
+    rest = given(check.judge, 1)
+    for odd in ODD:
+        capsys.readouterr()
+        check(odd, *rest)
+        said = capsys.readouterr().out
+        assert said.strip() and "Right" not in said
+
+
+def test_the_learner_may_interrupt():
+    def interrupted(values):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lesson_11.exercise_2(interrupted)
+
+
+def test_a_stopped_server_is_no_mistake():
+    [right, *_], *_ = lesson_06.exercise_2.examples
+    assert "not answer" in lesson_06.exercise_2.reply(right, "http://127.0.0.1:9")
