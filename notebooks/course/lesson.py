@@ -129,7 +129,14 @@ def _finish(
         return subprocess.run(
             words,
             cwd=ROOT,
-            env=env or {**os.environ, "TMPDIR": folder, "TEMP": folder, "TMP": folder},
+            env=env
+            or {
+                **os.environ,
+                "PYTHON_COLORS": "0",
+                "TMPDIR": folder,
+                "TEMP": folder,
+                "TMP": folder,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
