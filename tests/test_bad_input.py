@@ -42,7 +42,7 @@ def test_what_is_no_number_is_refused(parse_number, text):
             parse_number(value)
 
 
-@pytest.mark.parametrize("value", [None, b"\xff\xfe\x80", PNG, 5j, (5,)], ids=repr)
+@pytest.mark.parametrize("value", [None, b"\xff5", PNG, 5j, (5,)], ids=repr)
 def test_what_is_neither_text_nor_json_is_refused(parse_number, value):
     with pytest.raises(ValueError):
         parse_number(value)
