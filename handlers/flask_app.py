@@ -17,8 +17,8 @@ EXPECTED = (
 )
 
 app = Flask(__name__)
-MOST_BYTES = 1024  # a number needs far fewer
-app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+MAX_BYTES = 1024  # a number needs far fewer
+app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
 
 if not WEIGHTS.exists():
     raise SystemExit(f"{WEIGHTS} is missing. Train the model: python -m models.train")
@@ -52,7 +52,7 @@ def predict():
     """Answer one number with the model's prediction for it."""
     try:
         body = request.get_data()
-        if len(body) >= MOST_BYTES:  # where no length was announced, Flask cuts it here
+        if len(body) >= MAX_BYTES:  # where no length was announced, Flask cuts it here
             raise RequestEntityTooLarge
         if request.is_json:
             number = parse_number(json.loads(body)["value"])

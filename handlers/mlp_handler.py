@@ -8,7 +8,7 @@ same form. Nothing has to be written as text and read again.
 import torch
 from ts.torch_handler.base_handler import BaseHandler
 
-LARGEST = 1e6  # far from where float32 ends, so that no score is infinite
+MAX_NUMBER = 1e6  # far from where float32 ends, so that no score is infinite
 
 
 class MLPHandler(BaseHandler):
@@ -22,6 +22,11 @@ class MLPHandler(BaseHandler):
         torch.set_num_threads(1)
         super().initialize(context)
         self.inputs = self.model.layers[0].in_features
+        self.expected = (
+            f"expected {self.inputs} numbers as little-endian float32, "
+            f"{4 * self.inputs} bytes, each from {-MAX_NUMBER:g} to {MAX_NUMBER:g}, "
+            "with the header Content-Type: application/octet-stream"
+        )
 
     def preprocess(self, requests):
         """Turn n requests into an (n, inputs) tensor; note which ones are refused."""
@@ -31,9 +36,11 @@ class MLPHandler(BaseHandler):
         rows = [b if ok else blank for b, ok in zip(bodies, right, strict=True)]
         numbers = torch.frombuffer(bytearray().join(rows), dtype=torch.float32)
         numbers = numbers.reshape(-1, self.inputs)
-        small = (numbers.abs() <= LARGEST).all(dim=1).tolist()  # false for NaN as well
-        self.refused = [n for n, fine in enumerate(right) if not (fine and small[n])]
-        numbers[self.refused] = 0
+        small = (numbers.abs() <= MAX_NUMBER).all(dim=1).tolist()  # false for NaN too
+        bad = [n for n, fine in enumerate(right) if not (fine and small[n])]
+        numbers[bad] = 0
+        # A dictionary: place in the batch -> (status, message).
+        self.refused = dict.fromkeys(bad, (400, self.expected))
         return numbers.to(self.device)
 
     def inference(self, inputs):
@@ -46,14 +53,12 @@ class MLPHandler(BaseHandler):
         answers = [row.tobytes() for row in outputs.cpu().numpy()]
         for index in range(len(answers)):
             self.context.set_response_content_type(index, "application/octet-stream")
-        for index in self.refused:
+        for index, (status, message) in self.refused.items():
             self.context.set_response_content_type(index, "application/json")
-            self.context.set_response_status(400, "Bad Request", index)
+            self.context.set_response_status(status, "Bad Request", index)
             answers[index] = {
-                "code": 400,
+                "code": status,
                 "type": "BadRequestException",
-                "message": f"expected {self.inputs} numbers as little-endian float32, "
-                f"{4 * self.inputs} bytes, each from {-LARGEST:g} to {LARGEST:g}, with "
-                "the header Content-Type: application/octet-stream",
+                "message": message,
             }
         return answers

@@ -42,13 +42,13 @@ class SimpleLinearHandler(BaseHandler):
 
     def preprocess(self, requests):
         """Turn n requests into an (n, 1) tensor; note which ones are refused."""
-        self.refused = []
+        self.refused = {}  # place in the batch -> (status, message)
         numbers = []
         for index, request in enumerate(requests):
             try:
                 numbers.append(parse_number(request.get("body", request.get("data"))))
             except ValueError:
-                self.refused.append(index)
+                self.refused[index] = 400, EXPECTED
                 numbers.append(0.0)  # keeps the place of this request in the batch
         return torch.tensor(numbers, device=self.device).reshape(-1, 1)
 
@@ -62,11 +62,11 @@ class SimpleLinearHandler(BaseHandler):
         answers = outputs.tolist()
         for index in range(len(answers)):
             self.context.set_response_content_type(index, "application/json")
-        for index in self.refused:
-            self.context.set_response_status(400, "Bad Request", index)
+        for index, (status, message) in self.refused.items():
+            self.context.set_response_status(status, "Bad Request", index)
             answers[index] = {
-                "code": 400,
+                "code": status,
                 "type": "BadRequestException",
-                "message": EXPECTED,
+                "message": message,
             }
         return answers

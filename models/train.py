@@ -48,7 +48,7 @@ def save(model: nn.Module, path: Path = WEIGHTS) -> None:
 def load(path: Path = WEIGHTS) -> SimpleLinearModel:
     """The model with a saved state dict, ready to predict."""
     model = SimpleLinearModel()
-    model.load_state_dict(torch.load(path))
+    model.load_state_dict(torch.load(path, weights_only=True))
     return model.eval()
 
 

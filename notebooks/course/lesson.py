@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from course import drafts
+
 ROOT = Path(__file__).resolve().parents[2]
 Found = TypeVar("Found")
 
@@ -31,8 +33,10 @@ def begin() -> None:
     """Work at the root of the project, as a terminal opened there would.
 
     The programs of this kernel's environment are found first, also when it is not
-    activated; the project's packages can be imported. Under test no progress bar shows.
+    activated; the project's packages can be imported. A file that you changed is copied
+    before a cell overwrites it. Under test no progress bar shows.
     """
+    drafts.keep()
     os.chdir(ROOT)
     for folder in (ROOT, ROOT / "notebooks"):  # the packages, and the lessons' helpers
         if str(folder) not in sys.path:
@@ -148,26 +152,27 @@ def _finish(
 
 def need_weights() -> None:
     """Train the model of lesson 02 if its weights are missing or outdated."""
-    code = [ROOT / "models" / "linear.py", ROOT / "models" / "train.py"]
-    if _is_current(WEIGHTS, code):
-        print("models/model.pth: found")
+    code = ["models/linear.py", "models/train.py"]
+    if _is_current(WEIGHTS, [ROOT / file for file in code]):
+        print(f"models/model.pth: found{_from_yours(code)}")
         return
     run_quietly(TRAIN)
-    print("models/model.pth: trained now, as lesson 02 does")
+    print(f"models/model.pth: trained now, as lesson 02 does{_from_yours(code)}")
 
 
 def need_archive() -> None:
     """Build the archive of lesson 04 if it is missing or older than what is in it."""
     need_weights()
-    handler = ROOT / "handlers" / "model_handler.py"
-    if _is_current(ARCHIVE, [WEIGHTS, ROOT / "models" / "linear.py", handler]):
-        print("model_store/simple_linear.mar: found")
+    code = ["models/linear.py", "handlers/model_handler.py"]
+    made = "model_store/simple_linear.mar"
+    if _is_current(ARCHIVE, [WEIGHTS, *(ROOT / file for file in code)]):
+        print(f"{made}: found{_from_yours(code)}")
         return
     # Built beside its place and moved there, so that no server reads half an archive.
     with tempfile.TemporaryDirectory(dir=ARCHIVE.parent) as folder:
         run_quietly(ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix())))
         (Path(folder) / ARCHIVE.name).replace(ARCHIVE)
-    print("model_store/simple_linear.mar: archived now, as lesson 04 does")
+    print(f"{made}: archived now, as lesson 04 does{_from_yours(code)}")
 
 
 def _refuse_server(words: list[str]) -> None:
@@ -177,6 +182,12 @@ def _refuse_server(words: list[str]) -> None:
         raise ValueError(
             "this starts a server, which nothing would end: use servers.start"
         )
+
+
+def _from_yours(files: list[str]) -> str:
+    """A word on files that are not the project's: with them a lesson may go wrong."""
+    changed = drafts.differing(*files)
+    return f", and not from the project's {', '.join(changed)}" if changed else ""
 
 
 def _is_current(made: Path, sources: list[Path]) -> bool:
