@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from course import drafts
+from course import drafts, lesson
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -93,3 +93,13 @@ def test_a_change_in_the_cell_is_seen_where_there_is_git(root, monkeypatch):
     monkeypatch.delenv("GIT_DIR")
     subprocess.run(["git", "add", HANDLER], check=True)
     assert drafts.differing(HANDLER) == [], "what is staged is the project's"
+
+
+def test_what_an_archive_is_made_from(archive, monkeypatch, capsys):
+    """A lesson that goes wrong because of an edited file says which one it is."""
+    changed = lesson.ROOT / HANDLER
+    monkeypatch.setattr(drafts, "_is_changed", lambda file: file == changed)
+    lesson.need_archive()
+    weights, archive = capsys.readouterr().out.splitlines()
+    assert weights == "models/model.pth: found"
+    assert archive.endswith(f": found, and not from the project's {HANDLER}")
