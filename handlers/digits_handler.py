@@ -11,16 +11,16 @@ from PIL import Image
 from ts.torch_handler.base_handler import BaseHandler
 from ts.utils.util import PredictionException
 
-MOST_BYTES = 4_000_000  # of a file
-MOST_PIXELS = 4096 * 4096  # of the picture in it; as RGBA they take 67 MB
-MOST_SCANS = 100  # of a JPEG: each is a pass over the whole picture, ten are usual
+MAX_BYTES = 4_000_000  # of a file
+MAX_PIXELS = 4096 * 4096  # of the picture in it; as RGBA they take 67 MB
+MAX_SCANS = 100  # of a JPEG: each is a pass over the whole picture, ten are usual
 START_OF_SCAN = b"\xff\xda"
 SIDE = 512  # pixels: a longer side is shortened before the digit is looked for
-LEAST_CONTRAST = 32  # of 255, between the ink and what is around it
+MIN_CONTRAST = 32  # of 255, between the ink and what is around it
 
 EXPECTED = (
     "expected one handwritten digit as a PNG or JPEG of at most "
-    f"{MOST_BYTES // 10**6} MB and {MOST_PIXELS:,} pixels, dark on light or light on "
+    f"{MAX_BYTES // 10**6} MB and {MAX_PIXELS:,} pixels, dark on light or light on "
     "dark, as the body of the request or in a form field named data"
 )
 REASONS = {
@@ -57,7 +57,7 @@ def read_picture(file) -> torch.Tensor:
     """
     if not isinstance(file, (bytes, bytearray)) or not file:
         raise refusal(400, "no picture in the request")
-    if len(file) > MOST_BYTES:
+    if len(file) > MAX_BYTES:
         raise refusal(413, "the file is too large")
     try:
         with warnings.catch_warnings():
@@ -79,9 +79,9 @@ def decode(file: bytes) -> Image.Image:
     Raises PredictionException, one of BROKEN, or Image.DecompressionBombError.
     """
     picture = Image.open(io.BytesIO(file), formats=("PNG", "JPEG"))
-    if picture.width * picture.height > MOST_PIXELS:
+    if picture.width * picture.height > MAX_PIXELS:
         raise refusal(413, "the picture has too many pixels")
-    if picture.format != "PNG" and file.count(START_OF_SCAN) > MOST_SCANS:
+    if picture.format != "PNG" and file.count(START_OF_SCAN) > MAX_SCANS:
         raise refusal(413, "the JPEG has too many scans")
     picture.draft("L", (SIDE, SIDE))  # a JPEG can be decoded smaller than it is
 
@@ -108,7 +108,7 @@ def find_digit(gray: Image.Image) -> torch.Tensor:
     shades = np.asarray(gray, dtype=np.float32)
     edge = [shades[0], shades[-1], shades[:, 0], shades[:, -1]]
     ink = np.abs(shades - np.median(np.concatenate(edge)))
-    if ink.max() < LEAST_CONTRAST:
+    if ink.max() < MIN_CONTRAST:
         raise refusal(400, "no digit to be seen, the picture is of one color")
     ink /= ink.max()
 
@@ -137,13 +137,13 @@ class DigitsHandler(BaseHandler):
 
     def preprocess(self, requests):
         """Turn n requests into a tensor (n, 1, 8, 8); note which ones are refused."""
-        self.refused = {}
+        self.refused = {}  # position in the batch -> (status, message)
         pictures = []
         for index, request in enumerate(requests):
             try:
                 pictures.append(read_picture(request.get("body", request.get("data"))))
-            except PredictionException as refused:
-                self.refused[index] = refused
+            except PredictionException as error:
+                self.refused[index] = error.error_code, error.message
                 pictures.append(torch.zeros(1, 8, 8))  # keeps its place in the batch
         return torch.stack(pictures).to(self.device)
 
@@ -157,14 +157,11 @@ class DigitsHandler(BaseHandler):
         answers = []
         for index, row in enumerate(outputs.tolist()):
             self.context.set_response_content_type(index, "application/json")
-            if refused := self.refused.get(index):
-                reason, kind = REASONS[refused.error_code]
-                self.context.set_response_status(refused.error_code, reason, index)
-                answer = {
-                    "code": refused.error_code,
-                    "type": kind,
-                    "message": refused.message,
-                }
+            if index in self.refused:
+                status, message = self.refused[index]
+                reason, kind = REASONS[status]
+                self.context.set_response_status(status, reason, index)
+                answer = {"code": status, "type": kind, "message": message}
             else:
                 digit = row.index(max(row))
                 answer = {

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+import models.train
 from models.digits import DigitNet
-from models.train import save
 
 WEIGHTS = Path(__file__).with_name("digits.pth")
 
@@ -26,7 +26,7 @@ class Digits(NamedTuple):
     labels: Tensor
 
 
-def load() -> tuple[Digits, Digits]:
+def load_data() -> tuple[Digits, Digits]:
     """The digits to learn from, and a quarter that is held out for the test.
 
     Both have each digit in the same share. The split is the same every time.
@@ -91,6 +91,18 @@ def train(digits: Digits, epochs: int = 50, seed: int = 0) -> DigitNet:
     return model.eval()
 
 
+def save(model: DigitNet, path: Path = WEIGHTS) -> None:
+    """Save the model's state dict, so that a reader never finds half a file."""
+    models.train.save(model, path)
+
+
+def load(path: Path = WEIGHTS) -> DigitNet:
+    """The model with a saved state dict, ready to predict."""
+    model = DigitNet()
+    model.load_state_dict(torch.load(path))
+    return model.eval()
+
+
 def predict(model: DigitNet, pictures: Tensor) -> Tensor:
     """The most likely digit (n,) of each picture (n, 1, 8, 8)."""
     with torch.inference_mode():
@@ -103,8 +115,8 @@ def accuracy(model: DigitNet, digits: Digits) -> float:
 
 
 if __name__ == "__main__":
-    learned, held_out = load()
+    learned, held_out = load_data()
     model = train(learned)
-    save(model, WEIGHTS)
+    save(model)
     print(f"{accuracy(model, held_out):.1%} of {len(held_out.labels)} held-out digits")
     print(f"saved {WEIGHTS.parent.name}/{WEIGHTS.name}")
