@@ -1,5 +1,6 @@
 """The commands that the README prints do what it says, here and elsewhere."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from course import preflight, servers
 from course.lesson import ROOT
 
@@ -44,6 +46,33 @@ def test_the_address_that_jupyterlab_prints_opens_the_index():
         lab.stop()
     assert page.ok
     assert '"treePath": "notebooks/00_index.ipynb"' in page.text
+
+
+def test_every_way_to_start_is_the_one_of_the_readme():
+    """The workflow, the dev container and conda: nothing here runs them."""
+    shell, conda = commands("Start")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    job = workflow["jobs"]["test"]
+    runs = "\n".join(step.get("run", "") for step in job["steps"])
+    for line in [*shell.splitlines(), *commands("Start", "powershell")[0].splitlines()]:
+        command = line.partition("#")[0].strip().replace("py -3.11", "python")
+        assert re.search(rf"^{re.escape(command)}( |$)", runs, re.MULTILINE), command
+    for file, test in re.findall(r"--deselect=(\S+)::(\w+)", runs):
+        assert f"def {test}(" in (ROOT / file).read_text()
+
+    said = re.search(r"You need Python (.+?) with", (ROOT / "README.md").read_text())[1]
+    makefile = (ROOT / "Makefile").read_text()
+    versions = re.findall(r"3\.\d+", said)
+    assert versions == job["strategy"]["matrix"]["python"]
+    assert f"for python in python{' python'.join(versions)} python3;" in makefile
+
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    assert container["image"].endswith(f":{versions[0]}")
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert f"conda activate {environment['name']}\n" in conda
+    *_, packages = environment["dependencies"]
+    assert f"python={versions[0]}" in environment["dependencies"]
+    assert packages == {"pip": ["-r requirements.txt"]}
 
 
 @pytest.mark.slow
