@@ -54,7 +54,8 @@ def test_every_way_to_start_is_the_one_of_the_readme():
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
     job = workflow["jobs"]["test"]
     runs = "\n".join(step.get("run", "") for step in job["steps"])
-    for line in [*shell.splitlines(), *commands("Start", "powershell")[0].splitlines()]:
+    by_hand = commands("Start", "powershell")[0] + "pytest --nbval"
+    for line in (shell + by_hand).splitlines():
         command = line.partition("#")[0].strip().replace("py -3.11", "python")
         assert re.search(rf"^{re.escape(command)}( |$)", runs, re.MULTILINE), command
     for file, test in re.findall(r"--deselect=(\S+)::(\w+)", runs):
