@@ -16,7 +16,7 @@ CPU_TORCH = $(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) \
 .PHONY: help lab test test-all notebooks bench slides clean same-python
 
 help:
-	@echo "make lab        open the lessons in JupyterLab"
+	@echo "make lab        open the lessons in JupyterLab; at first, without an NVIDIA GPU: CPU=1"
 	@echo "make test       run every notebook and the quick tests"
 	@echo "make test-all   the same, then the slow tests"
 	@echo "make notebooks  run the notebooks again and store their outputs; of one: LESSON=10"
