@@ -1,10 +1,12 @@
-# JupyterLab for this series: on this machine only, and asking nothing of the network.
+# JupyterLab for this series: it opens the index, on this machine only, and asks nothing
+# of the network.
 from pathlib import Path
 
 c = get_config()  # noqa: F821 (JupyterLab defines it)
 
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.root_dir = str(Path(__file__).resolve().parents[1])  # show all folders
+c.LabApp.default_url = "/lab/tree/notebooks/00_index.ipynb"  # also the printed address
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.extension_manager = "readonly"

@@ -1,6 +1,7 @@
 """The form of the notebooks: what a reader relies on, and nbval does not look at."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -19,15 +20,12 @@ from lessons import (
     text,
     title,
 )
+from packaging.utils import canonicalize_name
 
-KNOWN_TAGS = {
-    "exercise",
-    "nbval-ignore-output",
-    "nbval-raises-exception",
-    "raises-exception",
-}
-SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
-RUNNING_SLIDE_TYPES = SLIDE_TYPES - {"skip", "notes"}  # the slides run no others
+RAISES = {"raises-exception", "nbval-raises-exception"}
+KNOWN_TAGS = RAISES | {"exercise", "nbval-ignore-output"}
+RUNNING_SLIDE_TYPES = {"slide", "subslide", "fragment", "-"}
+SLIDE_TYPES = RUNNING_SLIDE_TYPES | {"skip", "notes"}  # the slides do not run these
 CHAPTER_FILES = {
     "models/linear.py",
     "handlers/model_handler.py",
@@ -36,14 +34,16 @@ CHAPTER_FILES = {
 }
 LINK = re.compile(r'\]\(([^)\s]+)|\b(?:href|src)="([^"]+)"')
 NOTEBOOK_LINK = re.compile(r"\[([^\]]+)\]\((?:notebooks/)?(\d\d_\w+\.ipynb)\)")
+PAGES = [*NOTEBOOKS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+every_page = pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
 
 
-def raises(cell):
-    """Whether the cell is meant to end with an error."""
-    return tags(cell) & {"raises-exception", "nbval-raises-exception"}
+def written(path: Path) -> str:
+    """The Markdown of a page; of a notebook only that."""
+    return text(path) if path in NOTEBOOKS else path.read_text(encoding="utf-8")
 
 
 def is_excused(cell):
@@ -52,93 +52,53 @@ def is_excused(cell):
     return bool(marker) or "nbval-ignore-output" in tags(cell)
 
 
+def prints(cell):
+    calls = [node.value for node in statements(cell) if isinstance(node, ast.Expr)]
+    return "print" in [getattr(getattr(call, "func", None), "id", "") for call in calls]
+
+
 def asserts(cell):
-    return any(
-        isinstance(node, ast.Assert)
-        for statement in statements(cell)
-        for node in ast.walk(statement)
-    )
-
-
-# One real run, in order, is what the stored outputs come from.
+    nodes = (node for statement in statements(cell) for node in ast.walk(statement))
+    return any(isinstance(node, ast.Assert) for node in nodes)
 
 
 @every_notebook
-def test_counts_are_those_of_one_run_in_order(path):
+def test_the_stored_outputs_come_from_one_run_in_order(path):
     code = cells(path, "code")
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-
-
-@every_notebook
-def test_what_prints_has_printed(path):
-    """nbval does not compare a cell that has no output and should have one."""
-    for cell in cells(path, "code"):
-        calls = [
-            node.value.func.id
-            for node in statements(cell)
-            if isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.value.func, ast.Name)
-        ]
-        assert cell.outputs or "print" not in calls, cell.source
-
-
-@every_notebook
-def test_what_a_cell_prints_is_in_one_piece(path):
-    """Where the pieces end differs from run to run, and JupyterLab shows a gap."""
-    for cell in cells(path, "code"):
-        names = [output.get("name") for output in cell.outputs]
-        streams = [
-            name
-            for name, before in zip(names, [None, *names], strict=False)
-            if name and name == before
-        ]
-        assert streams == [], cell.source
-
-
-@every_notebook
-def test_errors_are_part_of_the_lesson(path):
-    for cell in cells(path, "code"):
+    for cell in code:
+        # nbval does not compare a cell that has no output and should have one.
+        assert cell.outputs or not prints(cell), cell.source
         failed = any(output.output_type == "error" for output in cell.outputs)
-        assert failed == bool(raises(cell)), cell.source
+        assert failed == bool(tags(cell) & RAISES), cell.source
+        # Where pieces of a stream end differs from run to run.
+        names = [output.get("name") for output in cell.outputs]
+        for name, following in zip(names, names[1:], strict=False):
+            assert name is None or name != following, cell.source
 
 
 @every_notebook
 def test_nothing_in_the_file_changes_with_every_run(path):
-    notebook = read(path)
-    assert notebook.metadata.kernelspec.name == "python3"
-    for cell in notebook.cells:
-        assert set(cell.metadata) <= {"slideshow", "tags"}, cell.metadata
-    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
-    for cell in notebook.cells:  # numbered ones would all change when one is inserted
-        assert re.fullmatch("[0-9a-f]{8}", cell.id), cell.id
-
-
-# Which cells nbval excuses, and why that is safe.
+    notebook = json.loads(
+        path.read_text(encoding="utf-8")
+    )  # nbformat mends what it reads
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in notebook["cells"]:
+        assert set(cell["metadata"]) <= {"slideshow", "tags"}, cell["metadata"]
+        # Numbered ones would all change when one is inserted.
+        assert re.fullmatch("[0-9a-f]{8}", cell["id"]), cell["id"]
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
 
 
 @every_notebook
-def test_tags_are_known(path):
-    for cell in read(path).cells:
+def test_little_is_excused_from_comparison_and_that_is_asserted(path):
+    code = cells(path, "code")
+    assert sum(map(is_excused, code)) <= 0.15 * len(code)
+    for cell, following in zip(code, [*code[1:], None], strict=True):
         assert tags(cell) <= KNOWN_TAGS, "nbval ignores a misspelt tag silently"
         assert "NBVAL_SKIP" not in cell.source
-
-
-@every_notebook
-def test_few_cells_are_excused_from_comparison(path):
-    excused = [cell for cell in cells(path, "code") if is_excused(cell)]
-    assert len(excused) <= 0.15 * len(cells(path, "code"))
-
-
-@every_notebook
-def test_what_is_not_compared_is_asserted(path):
-    code = cells(path, "code")
-    for cell, following in zip(code, [*code[1:], None], strict=True):
         if is_excused(cell):
             assert asserts(cell) or (following and asserts(following)), cell.source
-
-
-# What a lesson looks like.
 
 
 @every_notebook
@@ -147,20 +107,25 @@ def test_cells_are_short(path):
     assert len(code) <= 25
     for cell in code:
         lines = cell.source.splitlines()
-        if lines[0].startswith("%%writefile "):  # ruff measures these, where it can
-            continue
-        assert len(lines) <= 20, cell.source
-        longest = max(lines, key=len)
-        assert len(longest) <= 88, longest
+        if not lines[0].startswith("%%writefile "):  # ruff measures these
+            assert len(lines) <= 20, cell.source
+            assert max(map(len, lines)) <= 88, cell.source
 
 
 @every_notebook
-def test_markdown_stands_before_every_code_cell(path):
+def test_markdown_leads_to_every_code_cell_and_follows_every_figure(path):
     everything = read(path).cells
-    for before, cell in zip(everything, everything[1:], strict=False):
+    assert everything[0].cell_type == everything[-1].cell_type == "markdown"
+    for before, cell, after in zip(
+        everything, everything[1:], everything[2:], strict=False
+    ):
         if cell.cell_type == "code":
             assert before.cell_type == "markdown", cell.source
-    assert everything[0].cell_type == "markdown"
+        kinds = {
+            kind for out in cell.get("outputs", []) for kind in out.get("data", {})
+        }
+        if any(kind.startswith("image/") for kind in kinds):
+            assert after.cell_type == "markdown", cell.source
 
 
 @every_notebook
@@ -171,34 +136,21 @@ def test_every_cell_has_its_place_on_the_slides(path):
         assert place in wanted, cell.source
 
 
-@every_notebook
-def test_figures_are_described(path):
-    everything = read(path).cells
-    for cell, following in zip(everything, [*everything[1:], None], strict=True):
-        for output in cell.get("outputs", []):
-            if any(kind.startswith("image/") for kind in output.get("data", {})):
-                assert following and following.cell_type == "markdown", cell.source
-
-
-@pytest.mark.parametrize(
-    "path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.stem
-)
-def test_pictures_and_diagrams_have_a_text(path):
-    written = text(path) if path in NOTEBOOKS else path.read_text(encoding="utf-8")
-    assert "![](" not in written
-    for image in re.findall(r"<img\b[^>]*>", written):
+@every_page
+def test_pictures_diagrams_and_tables_say_what_they_show(path):
+    page = written(path)
+    assert "![](" not in page
+    assert not re.search(r"^\|[\s|]+\|\n\|[-:\s|]+\|$", page, re.MULTILINE), "no header"
+    for image in re.findall(r"<img\b[^>]*>", page):
         assert re.search(r'\balt="[^"]+"', image), image
-    for diagram in re.findall(r"```mermaid\n(.*?)```", written, re.DOTALL):
+    for diagram in re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL):
         for what in ("accTitle", "accDescr"):
             assert re.search(rf"^\s*{what}: \S", diagram, re.MULTILINE), diagram
 
 
-@pytest.mark.parametrize(
-    "path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.stem
-)
+@every_page
 def test_links_to_files_lead_somewhere(path):
-    written = text(path) if path in NOTEBOOKS else path.read_text(encoding="utf-8")
-    for groups in LINK.findall(written):
+    for groups in LINK.findall(written(path)):
         target = "".join(groups).partition("#")[0]
         if target and not re.match(r"(https?|mailto|attachment):", target):
             assert (path.parent / target).exists(), target
@@ -223,43 +175,20 @@ def test_the_last_cell_leads_on(path):
     wanted = {other: f"{other.stem[:2]} {title(other)}" for other in around}
     wanted[INDEX[0]] = "Index"
     wanted.pop(path, None)
-    last = read(path).cells[-1].source
-    found = {
-        ROOT / "notebooks" / file: name for name, file in NOTEBOOK_LINK.findall(last)
-    }
-    assert found == wanted
+    links = NOTEBOOK_LINK.findall(read(path).cells[-1].source)
+    assert {ROOT / "notebooks" / file: name for name, file in links} == wanted
 
 
 # What stands in two places says the same.
 
 
 @pytest.mark.parametrize(
-    ("path", "listed"),
-    [(INDEX[0], LESSONS), (ROOT / "README.md", NOTEBOOKS)],
-    ids=lambda value: value.stem if isinstance(value, Path) else "",
+    ("path", "listed"), [(INDEX[0], LESSONS), (ROOT / "README.md", NOTEBOOKS)]
 )
 def test_tables_list_the_notebooks(path, listed):
-    written = text(path) if path in NOTEBOOKS else path.read_text(encoding="utf-8")
-    rows = "\n".join(line for line in written.splitlines() if line.startswith("|"))
-    found = [
-        (re.sub(r"^\d\d ", "", name), file)
-        for name, file in NOTEBOOK_LINK.findall(rows)
-    ]
-    assert found == [(title(notebook), notebook.name) for notebook in listed]
-
-
-def test_the_lessons_have_the_names_that_links_rely_on():
-    assert [path.stem for path in NOTEBOOKS[:9]] == [
-        "00_index",
-        "01_set_up_the_environment",
-        "02_train_and_save_the_model",
-        "03_write_the_handler",
-        "04_archive_the_model",
-        "05_start_torchserve",
-        "06_query_torchserve",
-        "07_serve_with_flask",
-        "08_compare_the_servers",
-    ]
+    rows = "\n".join(re.findall(r"^\|.*", written(path), re.MULTILINE))
+    rows = re.sub(r"\[\d\d ", "[", rows)
+    assert NOTEBOOK_LINK.findall(rows) == [(title(one), one.name) for one in listed]
 
 
 def test_cells_write_the_files_that_the_project_has(project_files):
@@ -275,31 +204,30 @@ def test_cells_write_the_files_that_the_project_has(project_files):
     assert written >= CHAPTER_FILES
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@every_lesson
 def test_minutes_are_the_same_in_the_lesson_the_index_and_the_readme(path):
     read_and_run, practise = re.search(
         r"\| \*\*Time\*\* \| (\d+) minutes to read and run, (\d+) for the exercises \|",
         text(path),
     ).groups()
-    link = re.escape(f"({path.name})")
-    row = rf"{link} \| {read_and_run} min \| {practise} min \|"
-    assert re.search(row, text(NOTEBOOKS[0]))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    link = re.escape(f"(notebooks/{path.name})")
-    assert re.search(rf"{link} \| {read_and_run} \+ {practise} \|", readme)
+    row = rf"\({path.name}\) \| {read_and_run} min \| {practise} min \|"
+    assert re.search(row, text(INDEX[0]))
+    row = rf"\(notebooks/{path.name}\) \| {read_and_run} \+ {practise} \|"
+    assert re.search(row, written(ROOT / "README.md"))
 
 
 def test_the_readme_and_make_know_the_same_targets():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)[1].split())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    mentioned = re.findall(r"(?:^|`)make ([a-z-]+)", readme, re.MULTILINE)
-    assert set(mentioned) == targets - {"help"}
-    helped = re.findall(r'echo "make ([a-z-]+) ', makefile)
-    assert set(helped) == targets - {"help"}
+    makefile = written(ROOT / "Makefile")
+    helped = set(re.findall(r'echo "make ([a-z-]+) ', makefile))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert helped == targets - {"help", "same-python"}
+    pages = written(ROOT / "README.md") + written(ROOT / "CONTRIBUTING.md")
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", pages, re.MULTILINE)) == helped
 
 
-# The project around the notebooks.
+def test_lesson_01_says_what_every_package_is_for():
+    pins = re.findall(r"(?m)^([\w.-]+)==", written(ROOT / "requirements.txt"))
+    assert [name for name in pins if f"`{name}`" not in text(LESSONS[0])] == []
 
 
 @pytest.mark.parametrize("command", ["check --output-format=concise", "format --check"])
@@ -314,34 +242,32 @@ def test_one_style_for_all_code(command):
     assert finished.returncode == 0, finished.stdout
 
 
-def test_every_requirement_is_pinned_and_has_its_reason():
-    """Each stands in a group with a heading, and a group ends with a blank line."""
-    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    for group in requirements.strip().split("\n\n"):
-        heading, *lines = group.splitlines()
-        assert re.match(r"# \w", heading), group
-        for line in lines:
-            assert re.match(r"[\w.-]+==[\d.]+(  # \S.*)?$", line), line
-
-
-def test_conda_installs_the_same():
-    environment = (ROOT / "environment.yml").read_text(encoding="utf-8")
-    dependencies = re.findall(r"^ +- (.+)$", environment, re.MULTILINE)
-    assert dependencies == [
-        "conda-forge",
-        "python=3.11",
-        "pip",
-        "pip:",
-        "-r requirements.txt",
-    ]
+def test_every_package_is_pinned_once():
+    files = (ROOT / "requirements.txt", ROOT / "constraints.txt")
+    lines = [line for file in files for line in written(file).splitlines()]
+    pins = [line for line in lines if line and not line.startswith("#")]
+    pins.remove("-c constraints.txt")
+    for pin in pins:
+        assert re.fullmatch(r"[\w.-]+==[\d.]+(post\d+)?(  # \S.*)?", pin), pin
+    names = [canonicalize_name(pin.partition("==")[0]) for pin in pins]
+    assert len(set(names)) == len(names)
 
 
 def test_no_file_knows_where_it_was_made(project_files):
     """Neither a folder of this machine nor where its packages come from."""
+
+    def pip(*arguments):
+        words = [sys.executable, "-m", "pip", *arguments]
+        return subprocess.check_output(words, text=True, timeout=60)
+
     places = [ROOT, Path(sys.prefix), Path.home()]
-    forbidden = [str(place) for place in places if len(place.parts) > 2]
-    forbidden += [".".join(host) for host in (("pypi", "org"), ("pythonhosted", "org"))]
+    forbidden = {str(place) for place in places if len(place.parts) > 2}
+    [index] = re.findall(r"Index\s+\(default\s+(\S+?)\)", pip("install", "--help"))
+    configured = " ".join(re.findall("'(.*?)'", pip("config", "list")))
+    for url in [index, *re.findall(r"\S*/\w\S+", configured)]:
+        forbidden.add(re.sub(r"^\w+://|/simple/?$", "", url))
+    package_file = re.compile(r"https?://\S+\.(whl|tar\.gz)\b")
     for file in project_files():
         content = (ROOT / file).read_text(encoding="utf-8", errors="replace")
-        for words in forbidden:
-            assert words not in content, f"{words} in {file}"
+        assert not [words for words in forbidden if words in content], file
+        assert not package_file.search(content), file

