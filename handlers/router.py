@@ -10,6 +10,7 @@ Start it at the root of the project: flask --app handlers.router run --port 5002
 
 import hashlib
 import json
+import logging
 import math
 import os
 import queue
@@ -30,6 +31,8 @@ TOLERANCE = 0.05  # two numbers agree that differ by 5 percent, or by 0.05 near 
 MOST_WAITING = 100  # requests that wait to be mirrored
 MOST_BYTES = 65_536  # of a request; those that wait are kept in memory
 FORWARDED = ("Authorization", "Content-Type")
+NO_ANSWER = (502, 504)  # what TorchServe.ask() makes of it
+LOG = logging.getLogger(__name__)
 
 NAME = r"\w[\w.-]*", "letters, digits, dots and hyphens"
 SETTINGS = {  # environment variable: default, pattern, the pattern in words
@@ -87,11 +90,11 @@ class Mirror:
     """Does jobs in a thread of its own, so that nobody waits for them.
 
     While `most` of them wait, further ones are dropped. The attributes accepted,
-    dropped and done count jobs.
+    dropped, done and failed count jobs; those that failed are done, too.
     """
 
     def __init__(self, most: int) -> None:
-        self.accepted = self.dropped = self.done = 0
+        self.accepted = self.dropped = self.done = self.failed = 0
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(most)
         self._lock = threading.Lock()
         threading.Thread(target=self._work, daemon=True).start()
@@ -107,7 +110,12 @@ class Mirror:
 
     def _work(self) -> None:
         while True:
-            self._jobs.get()()
+            job = self._jobs.get()
+            try:
+                job()
+            except Exception:  # whatever it is, the next job has to be done
+                LOG.exception("a mirrored request failed")
+                self.failed += 1
             self.done += 1
 
 
@@ -181,15 +189,16 @@ class Router:
 
     def _compare(self, tried: bool, answer: Answer, body: bytes, headers: dict) -> None:
         """Ask the other version as well, and watch."""
-        if tried:
-            found = complaint(self._ask(self.stable, body, headers), answer)
-        else:
-            found = complaint(answer, self._ask(self.candidate, body, headers))
-        self.watch.note(found)
+        other = self._ask(self.stable if tried else self.candidate, body, headers)
+        stable, candidate = (other, answer) if tried else (answer, other)
+        if candidate.status in NO_ANSWER:  # in a stall that the other was not asked in?
+            stable = self._ask(self.stable, body, headers)
+            candidate = self._ask(self.candidate, body, headers)
+        self.watch.note(complaint(stable, candidate))
 
     def status(self) -> dict:
         """What the router does, and what it has seen."""
-        counts = ("accepted", "dropped", "done")
+        counts = ("accepted", "dropped", "done", "failed")
         return {
             "mode": self.mode,
             "share": self.share,

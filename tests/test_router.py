@@ -148,6 +148,16 @@ def test_a_mirror_drops_what_it_has_no_room_for_and_counts_it():
     assert mirror.dropped == 7
 
 
+def test_a_job_that_fails_does_not_end_the_mirror(caplog):
+    """Without the mirror a bad canary would never be taken back."""
+    mirror = router.Mirror(3)
+    for job in (lambda: 1 / 0, lambda: None):
+        mirror.offer(job)
+    wait_until(lambda: mirror.done == 2, timeout=5)
+    assert mirror.failed == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_users_do_not_wait_for_a_shadow_that_hangs():
     """It hangs until all users have their answers: a router that waits never ends."""
     answered = threading.Event()
@@ -243,6 +253,32 @@ def test_no_canary_is_taken_back_because_torchserve_is_down(failure):
     tested = router_of(always(failure, stable=failure), share=50)
     ask_in_turn(tested)
     assert tested.share == 50
+
+
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+@pytest.mark.parametrize("gone", [502, 504])
+def test_a_stall_of_torchserve_that_is_over_is_not_the_candidates_fault(mode, gone):
+    """The candidate was asked in the stall, the stable version before or after it."""
+    asked = Counter()
+
+    def ask(version, body, headers):
+        asked[version, body] += 1
+        stalled = version == "2.0" and asked[version, body] == 1
+        return router.problem(gone, "", "") if stalled else STABLE
+
+    tested = router_of(ask, mode=mode, share=50)
+    for n, key in enumerate(KEYS[:100]):
+        tested.answer(key, b"%d" % n, {})
+    wait_until(lambda: tested.mirror.done == tested.mirror.accepted)
+    assert asked["2.0", b"0"] or mode == "canary"
+    assert tested.watch.reason is None
+
+
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+def test_a_candidate_that_hangs_is_taken_back(mode):
+    tested = router_of(always(router.problem(504, "", "")), mode=mode, share=50)
+    ask_in_turn(tested, KEYS[:100])
+    assert tested.watch.reason == "6 errors in the last 6 compared"
 
 
 def test_a_watch_takes_so_many_bad_answers_and_no_more():
