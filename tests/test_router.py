@@ -283,7 +283,8 @@ def upstream():
 
 
 def client_of(address, **changed):
-    return router.create_app(environ(torchserve=address, **changed)).test_client()
+    app = router.create_app(environ(torchserve=address, **changed))
+    return app.test_client(use_cookies=False)  # with, it drops the header Cookie
 
 
 def test_a_request_is_passed_on_with_the_headers_that_count(upstream):
