@@ -134,6 +134,12 @@ def test_a_canary_may_fail_five_times_in_fifty(every, compared):
     assert (tested.watch.reason, tested.share) == (reason, 0 if reason else 50)
 
 
+def test_all_of_a_shadow_is_compared_and_none_of_it_served():
+    tested = router_of(always(GOOD), mode="shadow", share=100)
+    assert set(versions_of(tested)) == {"1.0"}
+    assert (tested.mirror.accepted, tested.share) == (300, 0)
+
+
 def test_only_what_a_canary_answers_is_compared_and_nothing_of_an_ab_test():
     for mode, compared in (("canary", True), ("ab", False)):
         tested = router_of(always(GOOD if compared else FAILED), mode=mode, share=50)
