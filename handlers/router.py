@@ -6,10 +6,13 @@ shadow: all get the stable version; the candidate is asked too, and only watched
 canary: as ab, but the share drops to 0 as soon as the candidate does worse.
 
 Start it at the root of the project: flask --app handlers.router run --port 5002
+Change it while it runs: curl -X PUT -d share=20 http://127.0.0.1:5002/settings
 """
 
 import hashlib
+import ipaddress
 import json
+import logging
 import math
 import os
 import queue
@@ -21,15 +24,17 @@ from functools import partial
 from typing import NamedTuple
 
 import urllib3
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 WINDOW = 50  # a candidate is judged by its last 50 answers,
-MOST_BAD = 5  # of which 5 may be worse than those of the stable version
+MAX_BAD = 5  # of which 5 may be worse than those of the stable version
 TOLERANCE = 0.05  # two numbers agree that differ by 5 percent, or by 0.05 near zero
-MOST_WAITING = 100  # requests that wait to be mirrored
-MOST_BYTES = 65_536  # of a request; those that wait are kept in memory
+MAX_WAITING = 100  # requests that wait to be mirrored
+MAX_BYTES = 65_536  # of a request; those that wait are kept in memory
 FORWARDED = ("Authorization", "Content-Type")
+NO_ANSWER = (502, 504)  # what TorchServe.ask() makes of it
+LOG = logging.getLogger(__name__)
 
 NAME = r"\w[\w.-]*", "letters, digits, dots and hyphens"
 SETTINGS = {  # environment variable: default, pattern, the pattern in words
@@ -45,6 +50,8 @@ SETTINGS = {  # environment variable: default, pattern, the pattern in words
     "ROUTER_SHARE": ("10", r"\d\d?|100", "a whole number of percent, 0 to 100"),
     "ROUTER_TIMEOUT": ("10", r"[1-9]\d?", "a whole number of seconds, 1 to 99"),
 }
+
+AT_START = {"ROUTER_TORCHSERVE", "ROUTER_MODEL", "ROUTER_TIMEOUT"}  # and not later
 
 
 def read_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -86,13 +93,13 @@ def gets_candidate(key: str | None, candidate: str, share: float) -> bool:
 class Mirror:
     """Does jobs in a thread of its own, so that nobody waits for them.
 
-    While `most` of them wait, further ones are dropped. The attributes accepted,
-    dropped and done count jobs.
+    While max_waiting of them wait, further ones are dropped. The attributes accepted,
+    dropped, done and failed count jobs; those that failed are done, too.
     """
 
-    def __init__(self, most: int) -> None:
-        self.accepted = self.dropped = self.done = 0
-        self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(most)
+    def __init__(self, max_waiting: int) -> None:
+        self.accepted = self.dropped = self.done = self.failed = 0
+        self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(max_waiting)
         self._lock = threading.Lock()
         threading.Thread(target=self._work, daemon=True).start()
 
@@ -107,7 +114,12 @@ class Mirror:
 
     def _work(self) -> None:
         while True:
-            self._jobs.get()()
+            job = self._jobs.get()
+            try:
+                job()
+            except Exception:  # whatever it is, the next job has to be done
+                LOG.exception("a mirrored request failed")
+                self.failed += 1
             self.done += 1
 
 
@@ -131,20 +143,20 @@ def complaint(stable: Answer, candidate: Answer) -> str | None:
 class Watch:
     """Judges a candidate by its last answers; note() is for one thread alone.
 
-    reason is None until more than `most_bad` of the last `window` answers are bad. From
+    reason is None until more than max_bad of the last `window` answers are bad. From
     then on it says why, for good.
     """
 
-    def __init__(self, window: int, most_bad: int) -> None:
+    def __init__(self, window: int, max_bad: int) -> None:
         self.reason: str | None = None
-        self._most_bad = most_bad
+        self._max_bad = max_bad
         self._last: deque[str | None] = deque(maxlen=window)
 
     def note(self, found: str | None) -> None:
         """Take in what complaint() says about one more answer."""
         self._last.append(found)
         bad = Counter(filter(None, self._last))
-        if self.reason is None and bad.total() > self._most_bad:
+        if self.reason is None and bad.total() > self._max_bad:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(bad.items()))
             self.reason = f"{kinds} in the last {len(self._last)} compared"
 
@@ -152,16 +164,33 @@ class Watch:
 class Router:
     """Answers requests by asking a version; ask(version, body, headers) does that."""
 
-    def __init__(self, settings: Mapping[str, str], ask: Callable[..., Answer]) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], ask: Callable[..., Answer], mirror: Mirror
+    ) -> None:
         self.mode = settings["ROUTER_MODE"]
         self.stable = settings["ROUTER_STABLE"]
         self.candidate = settings["ROUTER_CANDIDATE"]
-        self.mirror = Mirror(MOST_WAITING)
-        self.watch = Watch(WINDOW, MOST_BAD)
+        self.mirror = mirror
+        self.watch = Watch(WINDOW, MAX_BAD)
         self._share = int(settings["ROUTER_SHARE"])
+        self._settings = settings
         self._ask = ask
         self._served = Counter({self.stable: 0, self.candidate: 0})
         self._lock = threading.Lock()
+
+    def changed(self, given: Mapping[str, str]) -> "Router":
+        """The router that follows this one. ValueError says which setting is wrong.
+
+        While it has the same two versions, it keeps the watch: a candidate that was
+        taken back does not return with a larger share.
+        """
+        if fixed := given.keys() & AT_START:
+            raise ValueError(f"{', '.join(sorted(fixed))} is for the start alone")
+        settings = read_settings({**self._settings, **given})
+        router = Router(settings, self._ask, self.mirror)
+        if (router.stable, router.candidate) == (self.stable, self.candidate):
+            router.watch = self.watch
+        return router
 
     @property
     def share(self) -> int:
@@ -181,15 +210,16 @@ class Router:
 
     def _compare(self, tried: bool, answer: Answer, body: bytes, headers: dict) -> None:
         """Ask the other version as well, and watch."""
-        if tried:
-            found = complaint(self._ask(self.stable, body, headers), answer)
-        else:
-            found = complaint(answer, self._ask(self.candidate, body, headers))
-        self.watch.note(found)
+        other = self._ask(self.stable if tried else self.candidate, body, headers)
+        stable, candidate = (other, answer) if tried else (answer, other)
+        if candidate.status in NO_ANSWER:  # in a stall that the other was not asked in?
+            stable = self._ask(self.stable, body, headers)
+            candidate = self._ask(self.candidate, body, headers)
+        self.watch.note(complaint(stable, candidate))
 
     def status(self) -> dict:
         """What the router does, and what it has seen."""
-        counts = ("accepted", "dropped", "done")
+        counts = ("accepted", "dropped", "done", "failed")
         return {
             "mode": self.mode,
             "share": self.share,
@@ -232,16 +262,16 @@ def create_app(environ: Mapping[str, str] = os.environ) -> Flask:
     """The app that `flask run` starts. A wrong setting ends it with one line."""
     try:
         settings = read_settings(environ)
-        router = Router(settings, TorchServe(settings).ask)
+        router = Router(settings, TorchServe(settings).ask, Mirror(MAX_WAITING))
     except ValueError as error:
         raise SystemExit(f"router: {error}") from None
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
 
     @app.post(f"/predictions/{settings['ROUTER_MODEL']}")
     def predict():
         body = request.get_data()
-        if len(body) >= MOST_BYTES:  # where no length was announced, Flask cuts it here
+        if len(body) >= MAX_BYTES:  # where no length was announced, Flask cuts it here
             raise RequestEntityTooLarge
         headers = {n: request.headers[n] for n in FORWARDED if n in request.headers}
         version, got = router.answer(request.headers.get("X-Client-Id"), body, headers)
@@ -250,6 +280,24 @@ def create_app(environ: Mapping[str, str] = os.environ) -> Flask:
 
     @app.get("/status")
     def status():
+        return router.status()
+
+    @app.put("/settings")
+    def change():
+        """New settings without a restart, for whoever is on this machine."""
+        nonlocal router
+        if not ipaddress.ip_address(request.remote_addr).is_loopback:
+            abort(403, "settings are changed on the router's own machine")
+        given = {f"ROUTER_{name.upper()}": text for name, text in request.form.items()}
+        if not given:
+            abort(400, "expected a form with settings, such as share=20")
+        try:
+            changed = router.changed(given)
+        except ValueError as error:
+            abort(400, str(error))
+        if changed.watch is router.watch and router.watch.reason:
+            abort(409, f"{router.candidate} was taken back: {router.watch.reason}")
+        router = changed
         return router.status()
 
     @app.errorhandler(HTTPException)
