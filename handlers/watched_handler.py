@@ -9,7 +9,7 @@ from ts.metrics.dimension import Dimension
 from ts.metrics.metric_type_enum import MetricTypes
 
 LEARNED = (-1.0, 4.0)  # the smallest and the largest number of the training
-FARTHEST = 1e9  # TorchServe drops a value that Python writes as 1e+16
+MAX_DISTANCE = 1e9  # TorchServe drops a value that Python writes as 1e+16
 
 
 class WatchedHandler(SimpleLinearHandler):
@@ -36,7 +36,7 @@ class WatchedHandler(SimpleLinearHandler):
                 distance = max(smallest - number, 0.0, number - largest)
                 metrics.add_metric(
                     "input_distance",
-                    min(distance, FARTHEST),
+                    min(distance, MAX_DISTANCE),
                     unit="number",
                     dimensions=labels,
                     metric_type=MetricTypes.HISTOGRAM,

@@ -27,13 +27,11 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
 
 import requests
-import torch
 from course import keeper, lesson, servers
 from course.traffic import EACH, measure
 
 from models import mlp
-from models.linear import SimpleLinearModel
-from models.train import WEIGHTS, predict, save
+from models.train import load, predict, save
 
 STARTS = 5  # of each kind
 CALLS = 300  # of each way to predict
@@ -171,8 +169,7 @@ def time_notebooks() -> None:
 
 def compare_predictions() -> None:
     """Print the third table."""
-    model = SimpleLinearModel()
-    model.load_state_dict(torch.load(WEIGHTS, weights_only=True))
+    model = load()
     with contextlib.redirect_stdout(io.StringIO()), requests.Session() as session:
         torchserve = servers.start(TORCHSERVE, ready=TORCHSERVE_READY)
         flask = servers.start(FLASK, ready=FLASK_READY)
@@ -201,7 +198,7 @@ def compare_predictions() -> None:
 def compare_batches() -> None:
     """Print the table of lesson 10: the MLP, sixteen callers, ten rounds."""
     save(mlp.make(), mlp.WEIGHTS)
-    lesson.output_of(MLP_ARCHIVE)
+    lesson.run_quietly(MLP_ARCHIVE)
     with contextlib.redirect_stdout(io.StringIO()):
         server = servers.start(MLP_SERVER, ready="http://127.0.0.1:8081/models/mlp")
     query = {"url": "mlp.mar", "model_name": "batched", "initial_workers": 1}
@@ -218,7 +215,6 @@ def compare_batches() -> None:
                     "curl --parallel --parallel-immediate --parallel-max 16 "
                     f"--data-binary @{row.as_posix()} --output {os.devnull} "
                     '--header "Content-Type: application/octet-stream" '
-                    '--header "Accept:" --user-agent "" '
                     f'--write-out "{EACH}" '
                     f'"{server.inference}/predictions/{name}#[1-{total}]"'
                 )

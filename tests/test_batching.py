@@ -1,58 +1,35 @@
-"""Lesson 10: batches of the MLP, a queue that is full, and clients that come again."""
+"""Lesson 10: batches of the MLP, and the clients that measure a server."""
 
 import math
 import os
 import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import permutations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import requests
 import torch
 from conftest import ROOT
-from course import lesson, traffic
-from course.checks import lesson_10 as check
-from requests.adapters import HTTPAdapter
+from course import traffic
 from ts.context import Context, RequestProcessor
-from urllib3 import Retry
 
 from handlers.mlp_handler import MLPHandler
 from models import mlp
 from models.train import save
 
-BYTES = {"Content-Type": "application/octet-stream"}
-TEXT = {"Content-Type": "text/plain"}
-NAN = float("nan")
+INPUTS = torch.rand(16, 128, generator=torch.Generator().manual_seed(1))
+BODIES = [row.tobytes() for row in INPUTS.numpy().astype("<f4")]
 
 
 @pytest.fixture(scope="module")
-def model():
-    """The model with the weights of the archive."""
-    return mlp.make()
-
-
-@pytest.fixture(scope="module")
-def inputs():
-    """Sixteen rows of 128 numbers, no two the same."""
-    return torch.rand(16, 128, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture(scope="module")
-def scores(model, inputs):
+def scores():
     """The right answers, (16, 10): far enough from each other to tell them apart."""
     with torch.inference_mode():
-        scores = model(inputs).numpy()
+        scores = mlp.make()(INPUTS).numpy()
     for one, other in permutations(scores, 2):
         assert not agree(one.tobytes(), other)
     return scores
-
-
-@pytest.fixture(scope="module")
-def bodies(inputs):
-    """The rows as a client sends them."""
-    return [row.tobytes() for row in inputs.numpy().astype("<f4")]
 
 
 def agree(body: bytes, scores) -> bool:
@@ -61,24 +38,15 @@ def agree(body: bytes, scores) -> bool:
     return answered.shape == scores.shape and np.allclose(answered, scores, atol=1e-5)
 
 
-# The model and the handler, without a server.
-
-
-def test_the_model_has_1_8_million_parameters(model):
-    assert sum(weights.numel() for weights in model.parameters()) == 1_817_610
-    assert model(torch.zeros(3, 128)).shape == (3, 10)
-    assert not model.training
-
-
-def test_the_same_seed_gives_the_same_weights(model):
-    again, other = mlp.make(), mlp.make(seed=1)
-    first, second, third = (next(m.parameters()) for m in (model, again, other))
-    assert torch.equal(first, second) and not torch.equal(first, third)
+# The handler, without a server: the lesson asks the same of one that runs.
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
-    """A function that hands a batch of requests to the handler: statuses and bytes."""
+    """A function that hands bodies to the handler as a batch: statuses and answers.
+
+    A dict is a request as a whole.
+    """
     folder = tmp_path_factory.mktemp("archive")
     (folder / "mlp.py").write_bytes((ROOT / "models" / "mlp.py").read_bytes())
     save(mlp.make(), folder / "mlp.pth")
@@ -93,11 +61,12 @@ def ask(tmp_path_factory):
     assert torch.get_num_threads() == 1
     torch.set_num_threads(threads)
 
-    def ask(*requests):
-        context.request_processor = [RequestProcessor({}) for _ in requests]
-        context.metrics = NoMetrics()
-        answers = handler.handle(list(requests), context)
-        statuses = [context.get_response_status(n)[0] for n in range(len(requests))]
+    def ask(*bodies):
+        context.request_processor = [RequestProcessor({}) for _ in bodies]
+        context.metrics = SimpleNamespace(add_time=lambda *args: None)
+        batch = [b if isinstance(b, dict) else {"body": b} for b in bodies]
+        answers = handler.handle(batch, context)
+        statuses = [context.get_response_status(n)[0] for n in range(len(bodies))]
         for n, status in enumerate(statuses):
             kind = "octet-stream" if status == 200 else "json"
             assert context.get_response_content_type(n) == f"application/{kind}"
@@ -106,50 +75,41 @@ def ask(tmp_path_factory):
     return ask
 
 
-class NoMetrics:
-    """Stands in for the worker's metrics, which measure the handler's time."""
-
-    def add_time(self, *args, **kwargs):
-        pass
-
-
-@pytest.mark.parametrize("size", [1, 2, 16])
-def test_n_in_n_out_in_the_same_order(ask, bodies, scores, size):
-    statuses, answers = ask(*[{"body": bytearray(body)} for body in bodies[:size]])
-    assert statuses == [200] * size
-    assert [agree(a, s) for a, s in zip(answers, scores, strict=False)] == [True] * size
-
-
-def one_number(number) -> bytes:
+def one_number(number) -> bytearray:
     """A row of zeros with this number at its end."""
-    return np.array([0] * 127 + [number], dtype="<f4").tobytes()
+    return bytearray(np.array([0] * 127 + [number], dtype="<f4").tobytes())
 
 
 BAD = {
     "no body": {},
-    "empty": {"body": bytearray()},
-    "a byte too few": {"body": bytearray(511)},
-    "a byte too many": {"body": bytearray(513)},
-    "two rows": {"body": bytearray(1024)},
-    "text": {"body": "5" * 512},
-    "JSON": {"body": [0.0] * 128},
-    "null": {"body": None},
+    "null": None,
+    "empty": bytearray(),
+    "a byte too few": bytearray(511),
+    "a byte too many": bytearray(513),
+    "two rows": bytearray(1024),
+    "text": "5" * 512,
+    "JSON": [0.0] * 128,
     "a form field": {"data": bytearray(512)},
     **{
-        f"{number}": {"body": bytearray(one_number(number))}
-        for number in (NAN, math.inf, -math.inf, 1.1e6, -1.1e6, 3e38)
+        f"{number}": one_number(number)
+        for number in (math.nan, math.inf, -math.inf, 1.1e6, -1.1e6, 3e38)
     },
 }
 
 
-@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("size", [1, 2, 16])
+def test_n_in_n_out_in_the_same_order(ask, scores, size):
+    statuses, answers = ask(*map(bytearray, BODIES[:size]))
+    assert statuses == [200] * size
+    assert [agree(a, s) for a, s in zip(answers, scores, strict=False)] == [True] * size
+
+
+@pytest.mark.parametrize("places", [{0, 2}, {1, 3}, {0, 1, 2, 3}], ids=str)
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_bad_request_is_refused_alone(ask, bodies, scores, bad, place):
-    batch = [{"body": bytearray(body)} for body in bodies[:4]]
-    batch[place] = bad
-    statuses, answers = ask(*batch)
-    for n, (status, answer) in enumerate(zip(statuses, answers, strict=True)):
-        if n == place:
+def test_bad_requests_are_refused_alone(ask, scores, bad, places):
+    batch = [bad if n in places else bytearray(BODIES[n]) for n in range(5)]
+    for n, (status, answer) in enumerate(zip(*ask(*batch), strict=True)):
+        if n in places:
             assert status == answer["code"] == 400
             assert "expected 128 numbers" in answer["message"]
         else:
@@ -158,151 +118,40 @@ def test_a_bad_request_is_refused_alone(ask, bodies, scores, bad, place):
 
 @pytest.mark.parametrize("number", [1e6, -1e6, 1e-45, 0])
 def test_the_ends_are_numbers(ask, number):
-    [status], [answer] = ask({"body": bytearray(one_number(number))})
+    [status], [answer] = ask(one_number(number))
     assert status == 200 and np.isfinite(np.frombuffer(answer, "<f4")).all()
-
-
-def test_a_batch_of_nothing_but_bad_requests_and_the_next(ask, bodies, scores):
-    assert ask(*BAD.values())[0] == [400] * len(BAD)
-    [status], [answer] = ask({"body": bytearray(bodies[0])})
-    assert status == 200 and agree(answer, scores[0])
-
-
-# The same on a server.
-
-
-def pack(name: str, options: str) -> None:
-    """An archive in the model store."""
-    said = lesson.output_of(
-        f"torch-model-archiver --model-name {name} --version 1.0 {options} "
-        "--export-path model_store --force"
-    )
-    assert not said or "Overwriting" in said, said
-
-
-@pytest.fixture(scope="module")
-def serve(torchserve):
-    """A function that registers an archive of the model store, and unregisters it."""
-    registered = []
-
-    def serve(name, **settings) -> str:
-        url = f"{torchserve.management}/models"
-        query = {"url": f"{name}.mar", "initial_workers": 1, **settings}
-        requests.post(url, params=query, timeout=60).raise_for_status()
-        registered.append(name)
-        return f"{torchserve.inference}/predictions/{name}"
-
-    yield serve
-    for name in registered:
-        requests.delete(f"{torchserve.management}/models/{name}", timeout=30)
-        (ROOT / "model_store" / f"{name}.mar").unlink()
-
-
-@pytest.fixture(scope="module")
-def batched(serve):
-    """The MLP in batches of sixteen; one that is not full waits for a minute."""
-    save(mlp.make(), mlp.WEIGHTS)
-    pack(
-        "tests_mlp",
-        "--model-file models/mlp.py --serialized-file models/mlp.pth "
-        "--handler handlers/mlp_handler.py",
-    )
-    return serve("tests_mlp", batch_size=16, max_batch_delay=60_000)
-
-
-@pytest.fixture(scope="module")
-def short(serve):
-    """The linear model with a queue for four."""
-    pack(
-        "tests_short",
-        "--model-file models/linear.py --serialized-file models/model.pth "
-        "--handler handlers/model_handler.py --config-file config/short_queue.yaml",
-    )
-    return serve("tests_short")
-
-
-def ask_at_once(url, bodies):
-    """One caller for each body, all at the same time: one full batch.
-
-    A timeout means that the server waits for more.
-    """
-    together = threading.Barrier(len(bodies))
-
-    def ask(body):
-        together.wait()
-        return requests.post(url, data=body, headers=BYTES, timeout=20)
-
-    with ThreadPoolExecutor(len(bodies)) as pool:
-        return list(pool.map(ask, bodies))
-
-
-@pytest.mark.parametrize("turn", range(3))
-def test_each_caller_of_a_batch_gets_its_own_answer(batched, bodies, scores, turn):
-    order = [(5 * n + turn) % 16 for n in range(16)]
-    answers = ask_at_once(batched, [bodies[n] for n in order])
-    assert [answer.status_code for answer in answers] == [200] * 16
-    for n, answer in zip(order, answers, strict=True):
-        assert agree(answer.content, scores[n])
-
-
-def test_bad_requests_in_a_batch_fail_alone(batched, bodies, scores):
-    mixed = [*bodies[:3], b"five", *bodies[4:7], one_number(NAN), *bodies[8:]]
-    for n, answer in enumerate(ask_at_once(batched, mixed)):
-        if n in (3, 7):
-            assert answer.status_code == answer.json()["code"] == 400
-        else:
-            assert answer.status_code == 200 and agree(answer.content, scores[n])
-
-
-def flood(url: str, callers: int, total: int) -> traffic.Load:
-    return traffic.measure(
-        f"curl --parallel --parallel-immediate --parallel-max {callers} --data 5 "
-        f'--header "Content-Type: text/plain" --output {os.devnull} '
-        f'--write-out "{traffic.EACH}" "{url}#[1-{total}]"'
-    )
-
-
-def test_a_full_queue_refuses_at_once_and_recovers(short, torchserve):
-    statuses = flood(short, 64, 640).statuses
-    assert statuses.keys() == {200, 503} and sum(statuses.values()) == 640
-    long = f"{torchserve.inference}/predictions/simple_linear"
-    assert flood(long, 64, 640).statuses == {200: 640}
-    assert requests.post(short, json=5, timeout=30).status_code == 200
-
-
-def test_clients_that_come_again_get_through(short):
-    """With backoff, jitter and a cap, as the lesson has it; never after a 400."""
-    patient = Retry(
-        total=12,
-        status_forcelist=[503],
-        allowed_methods=["POST"],
-        backoff_factor=0.01,
-        backoff_jitter=0.05,
-        backoff_max=0.5,
-    )
-
-    def ask(_):
-        with requests.Session() as session:
-            session.mount("http://", HTTPAdapter(max_retries=patient))
-            return [
-                session.post(short, data=body, headers=TEXT, timeout=30)
-                for body in ["5"] * 10 + ["five"]
-            ]
-
-    with ThreadPoolExecutor(16) as pool:
-        answers = sum(pool.map(ask, range(16)), [])
-    assert Counter(a.status_code for a in answers) == {200: 160, 400: 16}
-    repeated = {h.status for a in answers for h in a.raw.retries.history}
-    assert repeated == {503}
 
 
 # Reading what curl says.
 
 
-def test_a_request_without_an_answer_is_no_answer():
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--no-such-option", "exit status 2: .*option --no-such-option: is unknown"),
+        ("http://127.0.0.1:9/[2-1]", "exit status 3: .*bad range"),
+        ("--parallel nope://127.0.0.1", r"exit status 1: .*nope"),
+    ],
+)
+def test_curl_says_itself_what_is_wrong_with_a_command(options, words):
+    """As an old one does, which does not know --parallel-immediate."""
+    with pytest.raises(RuntimeError, match=words) as raised:
+        traffic.measure(f'curl --write-out "{traffic.EACH}" {options}')
+    assert "Dled" not in str(raised.value), "the meter of --parallel"
+
+
+@pytest.mark.parametrize("options", ["", f"--output {os.devnull}"])
+def test_without_write_out_nothing_can_be_read(options):
+    with pytest.raises(ValueError, match="--write-out EACH"):
+        traffic.measure(f'curl {options} "{(ROOT / "README.md").as_uri()}"')
+
+
+@pytest.mark.parametrize("options", ["", "--parallel --parallel-immediate"])
+def test_a_request_without_an_answer_is_no_error_of_the_command(options):
     """Nobody listens on port 9 of this machine, or it says nothing in time."""
     silent = traffic.measure(
-        f'curl --max-time 1 --write-out "{traffic.EACH}" "http://127.0.0.1:9/?n=[1-3]"'
+        f'curl {options} --max-time 1 --write-out "{traffic.EACH}" '
+        '"http://127.0.0.1:9/?n=[1-3]"'
     )
     assert silent.statuses == {0: 3}
     assert silent.answered == [] and silent.per_second == 0
@@ -317,39 +166,51 @@ def test_percentiles_count_answers_alone():
     assert seen.p99 == pytest.approx(99.99)
 
 
-# The hints of the exercises.
+# Callers that do not wait for each other.
 
 
-@pytest.mark.parametrize("odd", ["200", [], {}, True, NAN, 10**400, object(), Retry])
-def test_odd_answers_get_a_hint(odd, capsys):
-    check.exercise_1(odd)
-    check.exercise_2(odd)
-    said = capsys.readouterr().out
-    assert said.count("\n") == 2 and "Right" not in said
+@pytest.fixture
+def meeting():
+    """A server that answers 200 to five requests at once, and 503 to fewer."""
+    together = threading.Barrier(5, timeout=10)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            try:
+                together.wait()
+                self.send_response(200 if body == b"row" else 400)
+            except threading.BrokenBarrierError:
+                self.send_response(503)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/meet"
+        server.shutdown()
+        thread.join()
 
 
-@pytest.mark.parametrize(
-    ("change", "hint"),
-    [
-        ({}, "Right"),
-        ({"status_forcelist": [400, 503]}, "4xx"),
-        ({"status_forcelist": [500]}, "503"),
-        ({"allowed_methods": ["GET"]}, "POST"),
-        ({"total": None}, "last try"),
-        ({"total": 50}, "last try"),
-        ({"backoff_factor": 0}, "backoff_factor"),
-        ({"backoff_jitter": 0}, "backoff_jitter"),
-        ({"backoff_max": 120}, "backoff_max"),
-    ],
-)
-def test_each_mistake_of_a_retry_gets_its_hint(change, hint, capsys):
-    right = {
-        "total": 5,
-        "status_forcelist": [503],
-        "allowed_methods": ["POST"],
-        "backoff_factor": 0.1,
-        "backoff_jitter": 0.1,
-        "backoff_max": 2,
-    }
-    check.exercise_2(Retry(**{**right, **change}))
-    assert hint in capsys.readouterr().out
+def test_in_an_open_loop_nobody_waits_for_an_answer(meeting):
+    seen = traffic.arrive(meeting, b"row", [0.01 * n for n in range(10)])
+    assert seen.statuses == {200: 10}
+
+
+def test_in_an_open_loop_time_counts_from_when_a_request_was_due(meeting):
+    """Five that were due a minute ago, by a client that was late, and are sent now."""
+    late = traffic.arrive(meeting, b"row", [-60.0] * 5)
+    assert min(late.answered) >= 60_000
+
+
+def test_in_an_open_loop_too_no_answer_is_the_status_0(meeting):
+    lonely = traffic.arrive(meeting, b"row", [0.0] * 4, timeout=0.5)
+    refused = traffic.arrive("http://127.0.0.1:9/", b"row", [0.0] * 3)
+    assert (lonely.statuses, refused.statuses) == ({0: 4}, {0: 3})

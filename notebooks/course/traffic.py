@@ -8,20 +8,25 @@ Callers are threads of the notebook:
         callers.wait_for(50)
     callers.results                   # what ask() returned, or the error of requests
 
-measure() lets curl do the asking, which leaves the processor to the server:
+measure() lets curl do the asking, which leaves the processor to the server. That is a
+closed loop as well; arrive() sends requests that do not wait for each other:
 
     load = measure("curl --parallel …")
+    load = arrive(url, body, [0.004, 0.019, …])  # seconds from now
     load.per_second, load.median, load.p99, load.statuses
 """
 
+import asyncio
+import re
 import statistics
 import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import requests
 
@@ -29,6 +34,10 @@ from course.lesson import ROOT, words_of
 
 # What --write-out of curl has to say for measure(): one line for each request.
 EACH = r"%{http_code} %{time_total}\n"
+
+# curl's exit status when the last request that failed got no answer: no connection, out
+# of time, nothing received, not sent, cut off.
+NO_ANSWER = {7, 28, 52, 55, 56}
 
 
 class Callers:
@@ -82,7 +91,7 @@ class Callers:
 
 
 class Load(NamedTuple):
-    """What measure() saw: a status and the seconds of each request, and all seconds.
+    """What was seen: a status and the seconds of each request, and all seconds.
 
     A request that got no answer has the status 0.
     """
@@ -119,19 +128,84 @@ class Load(NamedTuple):
 def measure(command: str, timeout: float = 120) -> Load:
     """Run a curl command that sends many requests with `--write-out EACH`.
 
-    Raises ValueError if it prints anything else, such as the answers themselves.
+    Raises:
+        RuntimeError: curl could not run the command, and this is what it said. Requests
+            without an answer are no error.
+        ValueError: it printed anything else, such as the answers themselves.
     """
-    words = words_of(command)
     begin = time.perf_counter()
     finished = subprocess.run(
-        [words[0], "--silent", *words[1:]],
+        # At the end, so that a curl too old for the command names the command's option.
+        [*words_of(command), "--no-progress-meter"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # curl draws a meter there
+        capture_output=True,
         text=True,
+        errors="replace",
         timeout=timeout,
     )
     seconds = time.perf_counter() - begin
-    lines = [line.split() for line in finished.stdout.splitlines()]
+    if finished.returncode not in NO_ANSWER | {0}:
+        said = finished.stderr.strip()
+        raise RuntimeError(f"curl ended with exit status {finished.returncode}: {said}")
+    lines = re.findall(r"^(\d{3}) (\d+\.\d+)$", finished.stdout, re.MULTILINE)
+    if not lines or len(lines) != finished.stdout.count("\n"):
+        raise ValueError(
+            "curl has to print a line for each request and nothing else: "
+            f"--write-out EACH, and --output. It printed: {finished.stdout[:80]!r}"
+        )
     return Load([(int(status), float(took)) for status, took in lines], seconds)
+
+
+def arrive(
+    url: str,
+    body: bytes,
+    due: Iterable[float],
+    content_type: str = "application/octet-stream",
+    timeout: float = 30,
+) -> Load:
+    """POST the body at each of these times, in seconds from now: an open loop.
+
+    A request waits for no answer to another one. Its seconds count from when it was
+    due, so that a client that is late hides nothing.
+    """
+    address = urlsplit(url)
+    message = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    idle = []  # connections that wait for their next request
+
+    async def answer() -> int:
+        if not idle:
+            host, port = address.hostname, address.port
+            idle.append(await asyncio.open_connection(host, port))
+        reader, writer = idle.pop()
+        try:
+            writer.write(message)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
+            await reader.readexactly(int(length[1]))
+        except BaseException:
+            writer.close()
+            raise
+        idle.append((reader, writer))
+        return int(head.split()[1])
+
+    async def ask(at: float, start: float) -> tuple[int, float]:
+        await asyncio.sleep(start + at - time.perf_counter())
+        try:
+            status = await asyncio.wait_for(answer(), timeout)
+        except (OSError, EOFError, TimeoutError):
+            status = 0
+        return status, time.perf_counter() - start - at
+
+    async def ask_all() -> Load:
+        start = time.perf_counter()
+        seen = await asyncio.gather(*(ask(at, start) for at in due))
+        for _, writer in idle:
+            writer.close()
+        return Load(list(seen), time.perf_counter() - start)
+
+    with ThreadPoolExecutor(1) as pool:  # a notebook's own thread has a loop already
+        return pool.submit(asyncio.run, ask_all()).result()
