@@ -1,8 +1,6 @@
 """Which processes still run, for the tests that end them."""
 
 import psutil
-from course.background import family, is_loopback, listening  # noqa: F401
-from course.lesson import wait_until  # noqa: F401
 
 
 def running(processes: list[psutil.Process]) -> list[psutil.Process]:

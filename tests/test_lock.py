@@ -14,7 +14,7 @@ import pytest
 import requests
 from conftest import ROOT
 from course import lesson, servers
-from processes import is_loopback
+from course.background import is_loopback
 from ts.model_server import load_properties
 
 LOCKED = ROOT / "config" / "locked.properties"
