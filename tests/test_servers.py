@@ -418,11 +418,23 @@ def test_a_wrong_command_line(command, error, reason, started, monkeypatch):
         start(command, ready="http://127.0.0.1:5/ping", timeout=30)
 
 
-@pytest.mark.parametrize("options", ["--start", "--start --ncs", "--foreground"])
+@pytest.mark.parametrize("options", ["--start", "--ncs"])
 def test_a_cell_that_runs_torchserve_as_a_command(options, started):
     """It would hang, and leave a server that nothing ends."""
     with pytest.raises(ValueError, match=r"use servers\.start"):
         lesson.run(f"torchserve {options} --model-store model_store", timeout=5)
+
+
+def test_a_command_that_takes_too_long_is_ended_with_all_it_started(script, started):
+    command = script(
+        """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
+"""
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        lesson.run(command, timeout=1)
+    assert started() == []
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from course import drafts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,7 +135,7 @@ def _finish(
         words[1:1] = ["--silent", "--show-error"]
     # A temp folder of its own: torch-model-archiver empties $TMPDIR/<model name>.
     with tempfile.TemporaryDirectory(prefix="lesson-") as folder:
-        return subprocess.run(
+        with subprocess.Popen(
             words,
             cwd=ROOT,
             env={
@@ -146,8 +148,15 @@ def _finish(
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=timeout,
-        )
+        ) as process:
+            try:
+                printed, _ = process.communicate(timeout=timeout)
+            except BaseException:  # an interrupt too: leave nothing behind
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(words, process.returncode, printed)
 
 
 def need_weights() -> None:
@@ -177,10 +186,10 @@ def need_archive() -> None:
 
 def _refuse_server(words: list[str]) -> None:
     """Raise ValueError for a torchserve that would start a server and leave it."""
-    ends = {"--stop", "--version", "-v", "--help", "-h"}
-    if Path(words[0]).stem == "torchserve" and not ends & set(words):
+    returns = {"--foreground", "--stop", "--version", "-v", "--help", "-h"}
+    if Path(words[0]).stem == "torchserve" and not returns & set(words):
         raise ValueError(
-            "this starts a server, which nothing would end: use servers.start"
+            "this leaves a server behind, which nothing would end: use servers.start"
         )
 
 
