@@ -33,6 +33,8 @@ HAS_RUN = """([place, count]) => {
     const cell = document.querySelectorAll(".jp-Cell")[place];
     return cell.querySelector(".jp-InputPrompt").textContent === `[${count}]:`;
 }"""
+RAN_AGAIN = """([prompt, before]) =>
+    prompt.textContent !== before && /\\d/.test(prompt.textContent)"""
 
 # What is written smaller than 20 pixels, and can be seen.
 TOO_SMALL = f"""() => ["p", "li", "td", "th", "summary", "code", ".cm-line", "pre"]
@@ -114,6 +116,23 @@ def test_a_lesson_runs_as_slides(slides, copy, notebook):
     for cell in code:
         failed = any(out.output_type == "error" for out in cell.outputs)
         assert failed == ("raises-exception" in tags(cell)), cell.source
+
+
+def test_the_output_of_the_last_cell_is_seen_after_a_click_too(slides, copy):
+    """Shift+Enter stays on the slide, from inside the cell and from beside its text."""
+    clear(copy / "notebooks" / TRAIN)
+    deck = slides.open(TRAIN)
+    last = deck.page.locator(f"{SHOWN} > .jp-CodeCell:last-child")
+    slide = next(slide for slide in deck.steps() if last.count())
+    prompt = last.locator(".jp-InputPrompt").element_handle()  # of this slide for good
+    last.locator(".cm-content").click()
+    for mode in ("jp-mod-editMode", "jp-mod-commandMode"):
+        deck.page.wait_for_selector(f".jp-Notebook.{mode}")
+        before = prompt.text_content()
+        deck.page.keyboard.press("Shift+Enter")
+        deck.page.wait_for_function(RAN_AGAIN, arg=[prompt, before])
+        assert deck.shown == slide
+    deck.page.close()
 
 
 @pytest.fixture(scope="module")
