@@ -1,5 +1,6 @@
 # JupyterLab for this series: it opens the index, on this machine only, and asks nothing
 # of the network.
+import os
 from pathlib import Path
 
 c = get_config()  # noqa: F821 (JupyterLab defines it)
@@ -20,3 +21,7 @@ def without_news(handler, page_config):
 
 
 c.ServerApp.tornado_settings = {"page_config_hook": without_news}
+
+# The settings in config/labconfig/ count: how slides look, and their keys.
+places = [str(Path(__file__).resolve().parent), os.environ.get("JUPYTER_CONFIG_PATH")]
+os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, places))
