@@ -11,7 +11,7 @@ BIN := .venv/bin
 CPU ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CPU_TORCH = $(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) \
-	$$(grep -o '^torch==[0-9.]*' requirements.txt)
+	$$(sed -nE 's/^(torch(==[0-9.]+)?)( .*)?$$/\1/p' requirements.txt)
 
 .PHONY: help lab test test-all notebooks bench slides clean same-python
 

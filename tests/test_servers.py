@@ -55,7 +55,7 @@ def script(tmp_path):
     def command(text, *arguments):
         path = tmp_path / "program.py"
         path.write_text(text)
-        return " ".join(["python", str(path), *map(str, arguments)])
+        return " ".join(["python", path.as_posix(), *map(str, arguments)])
 
     return command
 
@@ -69,7 +69,7 @@ def config(tmp_path):
         path.write_text("\n".join(lines))
         command = f"torchserve --foreground --ncs --model-store model_store {options}"
         return start(
-            command.format(path=path),
+            command.format(path=path.as_posix()),
             **{"ready": "http://127.0.0.1:8080/ping", **arguments},
         )
 
@@ -127,8 +127,8 @@ def test_start_and_stop(web, started, capsys):
     assert server.is_running()
     assert '"GET / HTTP/1.1" 200' in server.log()
     assert server.folder.is_dir()
-    tree = started()
-    assert len(tree) == 2  # the keeper and the server
+    tree = server.processes()
+    assert tree
     server.stop()
     assert running(tree) == []
     assert not server.is_running()
@@ -179,8 +179,8 @@ http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]),
         port,
     )
     server = start(command, ready=f"http://127.0.0.1:{port}/")
-    tree = started()
-    assert len(tree) == 3  # the keeper, the server and its child
+    tree = server.processes()
+    assert len(tree) == 2  # the server and its child
     stop_within(20, server)
     assert running(tree) == []
 
@@ -221,6 +221,25 @@ def test_a_keeper_that_does_not_react_is_killed_with_its_server(
 
 
 @posix_only
+def test_what_has_left_the_group_of_the_server_ends_too(script, port, started):
+    command = script(
+        """
+import http.server, subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
+                 start_new_session=True)
+http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]),
+                 bind="127.0.0.1")
+""",
+        port,
+    )
+    server = start(command, ready=f"http://127.0.0.1:{port}/")
+    tree = server.processes()
+    assert len(tree) == 2
+    server.stop()
+    wait_until(lambda: running(tree) == [])
+
+
+@posix_only
 def test_an_interrupted_start_leaves_nothing(script, tmp_path):
     """The interrupt button while a cell waits for its server; the kernel lives on."""
     waits = script("import time; print('I wait', flush=True); time.sleep(600)")
@@ -230,7 +249,7 @@ def test_an_interrupted_start_leaves_nothing(script, tmp_path):
 import sys
 from course import servers
 try:
-    servers.start({waits!r}, ready="http://127.0.0.1:5001/")
+    servers.start({waits!r}, ready="http://127.0.0.1:{find_free_ports(1)[0]}/")
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     sys.stdin.read()
@@ -302,9 +321,11 @@ def test_a_path_with_the_number_of_a_taken_port_stays(foreign, port, tmp_path, s
     server.stop()
 
 
-def test_a_taken_port_may_be_an_error(foreign, web, started):
+def test_a_taken_port_may_be_an_error(foreign, web, started, monkeypatch):
     """Also where the other process answers 200 at the very URL that says ready."""
     command, address = web
+    made = []
+    monkeypatch.setattr(background.Server, "_read_settings", lambda s: made.append(s))
     with pytest.raises(ServerError) as caught:
         start(command, ready=address, name="web", move_ports=False)
     message = str(caught.value)
@@ -312,6 +333,7 @@ def test_a_taken_port_may_be_an_error(foreign, web, started):
     assert "Address already in use" in message
     assert "Usual causes:" in message
     assert foreign.poll() is None
+    assert len(made) == 1, "another try could not end otherwise"
 
 
 def test_a_taken_port_that_the_command_does_not_name(foreign, port, started):
@@ -391,8 +413,8 @@ sys.exit(3)
 
 def test_a_server_that_never_answers(script, port, started):
     command = script("import time; print('I wait', flush=True); time.sleep(600)")
-    with pytest.raises(ServerError, match="not ready within 2 s") as caught:
-        start(command, ready=f"http://127.0.0.1:{port}/", timeout=2)
+    with pytest.raises(ServerError, match="not ready within 5 s") as caught:
+        start(command, ready=f"http://127.0.0.1:{port}/", timeout=5)
     assert "I wait" in str(caught.value)
 
 
@@ -418,6 +440,33 @@ def test_a_wrong_command_line(command, error, reason, started, monkeypatch):
         start(command, ready="http://127.0.0.1:5/ping", timeout=30)
 
 
+def test_the_first_error_is_found_in_a_log_without_colors(script, monkeypatch, started):
+    """A notebook asks for them, and from 3.13 on Python colors its tracebacks."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    command = script(
+        """
+import subprocess, sys
+print(subprocess.run([sys.executable, "-c", "import no_such"], capture_output=True,
+                     text=True).stderr)
+print("line\\n" * 30)
+"""
+    )
+    with pytest.raises(
+        ServerError, match="\nModuleNotFoundError: No module named 'no_su"
+    ):
+        start(command, ready="http://127.0.0.1:5001/", move_ports=False)
+
+
+def test_a_proxy_is_not_asked(web, started, monkeypatch):
+    """Many a network has one, and it cannot reach the servers of this machine."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "example.org")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    command, address = web
+    lesson.begin()
+    start(command, ready=address, name="web", timeout=10).stop()
+
+
 @pytest.mark.parametrize("options", ["--start", "--ncs"])
 def test_a_cell_that_runs_torchserve_as_a_command(options, started):
     """It would hang, and leave a server that nothing ends."""
@@ -425,16 +474,21 @@ def test_a_cell_that_runs_torchserve_as_a_command(options, started):
         lesson.run(f"torchserve {options} --model-store model_store", timeout=5)
 
 
-def test_a_command_that_takes_too_long_is_ended_with_all_it_started(script, started):
+def test_a_command_that_takes_too_long_is_ended_with_all_it_started(
+    script, tmp_path, started
+):
+    """Also what a parent has left behind that ended long ago."""
     command = script(
         """
-import subprocess, sys
-subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
-"""
+import pathlib, subprocess, sys
+child = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", child, sys.argv[1]])
+""",
+        tmp_path / "child",
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        lesson.run(command, timeout=1)
-    assert started() == []
+        lesson.run(command, timeout=5)
+    assert (tmp_path / "child").exists()
 
 
 @pytest.mark.slow
@@ -497,11 +551,11 @@ def test_which_hosts_only_this_machine_reaches(host, loopback):
     [
         ["inference_address=http://0.0.0.0:8080"],
         ["grpc_management_address=0.0.0.0"],
-        ["management_address=http://0.0.0.0:8081", "disable_token_authorization=true"],
+        ["management_address=http://0.0.0.0:8081", "disable_token_authorization=True"],
     ],
 )
 def test_torchserve_for_everybody_without_tokens(lines, config, started):
-    tokens = "" if "disable_token_authorization=true" in lines else "--disable-token"
+    tokens = "" if "disable_token_authorization=True" in lines else "--disable-token"
     with pytest.raises(ValueError, match=r"binds 0\.0\.0\.0 and no token is asked for"):
         config(*lines, options=f"{tokens} --ts-config {{path}}")
 
@@ -543,6 +597,7 @@ def test_servers_of_the_series_listen_on_this_machine_only(torchserve, flask_ser
         ([{"workers": [{"status": "UNLOADED"}, {"status": "READY"}]}], True),
         ([{"workers": [{"status": "UNLOADED"}]}], False),
         ([{"workers": []}], False),
+        ([{"workers": ["text"]}], False),
         ([{}], False),
         (["text"], False),
         ([], False),

@@ -93,7 +93,7 @@ def test_these_settings_alone_differ_from_those_of_lesson_05(name, changed):
         text = (ROOT / "config" / f"{name}.properties").read_text(encoding="utf-8")
         return set(re.findall("^([a-z_]+)=(.*)$", text, re.MULTILINE))
 
-    assert {key for key, _ in settings(name) - settings("config")} == changed
+    assert {key for key, _ in settings(name) ^ settings("config")} == changed
 
 
 # What a killed worker costs, more often than the lesson tries it.

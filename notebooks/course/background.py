@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import psutil
 import requests
 
-from course.lesson import ROOT
+from course.lesson import ROOT, TEMP
 
 KEEPER = Path(__file__).with_name("keeper.py")
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -32,7 +32,9 @@ MAX_STOP = 15.0
 
 # What a server's log says when another process is faster to take its port.
 PORT_TAKEN = re.compile(
-    r"address already in use|failed to bind|port \d+ is in use", re.I
+    r"address already in use|failed to bind|port \d+ is in use"
+    r"|only one usage of each socket address",  # so says Windows
+    re.I,
 )
 FIRST_ERROR = re.compile(r"\w(?:Error|Exception): ")
 
@@ -65,7 +67,7 @@ class Server:
     """
 
     says = "is ready"  # what an answer of the ready URL means
-    folders = ("TMPDIR", "TEMP", "TMP")  # variables that get its temp folder
+    folders = TEMP  # variables that get its temp folder
     usual_causes = """\
 Usual causes:
 - the port is taken: end the other server, or choose another port
@@ -90,7 +92,9 @@ Usual causes:
         self.ready = ready
         self.expose = expose
         given = env or {}
-        self.env = {**self._inherited(), **given}
+        self.move_ports = move_ports
+        # From 3.13 on Python colors a traceback where a notebook is its origin.
+        self.env = {**self._inherited(), "PYTHON_COLORS": "0", **given}
         self._read_settings()
         taken = [port for port in self._ports() if not is_free(port)]
         self._moved = {}
@@ -102,6 +106,13 @@ Usual causes:
 
         self.folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         self.env |= {n: str(self.folder) for n in self.folders if n not in given}
+        try:
+            self._launch()
+        except BaseException:  # an interrupt too
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _launch(self) -> None:
         keeper = [sys.executable, str(KEEPER), "--remove", str(self.folder)]
         with open(self.folder / "output.log", "wb") as output:
             self._keeper = subprocess.Popen(
@@ -184,10 +195,11 @@ Usual causes:
         try:
             self._keeper.wait(MAX_STOP)
         except subprocess.TimeoutExpired:
-            for process in [*self.processes(), *tree]:
-                kill(process)
+            tree += self.processes()
             self._keeper.kill()
             self._keeper.wait()
+        for process in tree:  # what has left the server's group
+            kill(process)
         shutil.rmtree(self.folder, ignore_errors=True)
         if _running.get(self.name) is self:
             del _running[self.name]
@@ -239,10 +251,11 @@ Usual causes:
     def _holds_its_ports(self) -> bool:
         """Whether it is this server that answers, and no other on the same ports."""
         wanted = [self._moved.get(port, port) for port in self._ports()]
-        held = {port: host for host, port in sorted(listening(self.processes()))}
-        order = [*wanted, *sorted(held.keys() - wanted)]
-        self._bound = [(held[port], port) for port in order if port in held]
-        return held.keys() >= set(wanted)
+        held = sorted(listening(self.processes()))
+        ports = {port for _, port in held}
+        order = [*wanted, *sorted(ports - {*wanted})]
+        self._bound = [pair for port in order for pair in held if pair[1] == port]
+        return ports >= {*wanted}
 
     def _refuse_exposed(self) -> None:
         """Raise ServerError if other machines can connect and should not."""
@@ -280,7 +293,7 @@ def launch(server_class: type[Server], name: str, *arguments, timeout: float) ->
         except BaseException as error:  # an interrupt too: leave nothing behind
             taken = isinstance(error, ServerError) and PORT_TAKEN.search(str(error))
             server.end()
-            if taken and attempts_left:
+            if taken and server.move_ports and attempts_left:
                 continue  # somebody took a port between our look and the server's bind
             raise
         return server

@@ -6,7 +6,8 @@ A kernel that is killed runs no clean-up code, so a server of its own may live o
 process stands between the two. It holds on to the server while the other end of
 its standard input is open, and ends the server's whole group when that closes, when it
 gets SIGTERM, or when its parent changes: one of these happens however a kernel ends. It
-then removes FOLDER, the server's own. A server that ends by itself leaves its logs.
+then removes FOLDER, the server's own. A server that ends by itself leaves its logs,
+for stop() or the next clean-up of the temp folder.
 """
 
 import contextlib

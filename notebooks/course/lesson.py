@@ -1,10 +1,13 @@
 """What every lesson needs before it starts: the root, commands, weights, an archive."""
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,7 +38,8 @@ def begin() -> None:
     """Work at the root of the project, as a terminal opened there would.
 
     The programs of this kernel's environment are found first, also when it is not
-    activated; the project's packages can be imported. A file that you changed is copied
+    activated; the project's packages can be imported; no proxy is asked for a server of
+    this machine. A file that you changed is copied
     before a cell overwrites it. Under test no progress bar shows.
     """
     drafts.keep()
@@ -43,10 +47,15 @@ def begin() -> None:
     for folder in (ROOT, ROOT / "notebooks"):  # the packages, and the lessons' helpers
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-    programs = str(Path(sys.executable).parent)
     folders = os.environ.get("PATH", "").split(os.pathsep)
-    if folders[0] != programs:
-        os.environ["PATH"] = os.pathsep.join([programs, *folders])
+    programs = [sysconfig.get_path("scripts"), str(Path(sys.executable).parent)]
+    if folders[0] != programs[0]:  # of conda on Windows they are two folders
+        os.environ["PATH"] = os.pathsep.join([*dict.fromkeys(programs), *folders])
+    for name in ("no_proxy", "NO_PROXY"):  # a proxy cannot reach this machine's servers
+        hosts = os.environ.get(name, "").split(",")
+        if "127.0.0.1" not in hosts:
+            hosts = [*filter(None, hosts), "127.0.0.1", "localhost"]
+            os.environ[name] = ",".join(hosts)
     if "PYTEST_CURRENT_TEST" in os.environ:
         os.environ["TQDM_DISABLE"] = "1"  # a progress bar never prints the same twice
 
@@ -148,13 +157,12 @@ def _finish(
             text=True,
             encoding="utf-8",
             errors="replace",
+            start_new_session=os.name != "nt",
         ) as process:
             try:
                 printed, _ = process.communicate(timeout=timeout)
             except BaseException:  # an interrupt too: leave nothing behind
-                for child in psutil.Process(process.pid).children(recursive=True):
-                    child.kill()
-                process.kill()
+                _kill_group(process)
                 raise
         return subprocess.CompletedProcess(words, process.returncode, printed)
 
@@ -182,6 +190,19 @@ def need_archive() -> None:
         run_quietly(ARCHIVE_COMMAND.format(folder=shlex.quote(Path(folder).as_posix())))
         (Path(folder) / ARCHIVE.name).replace(ARCHIVE)
     print(f"{made}: archived now, as lesson 04 does{_from_yours(code)}")
+
+
+def _kill_group(process: subprocess.Popen) -> None:
+    """Kill a process that leads a group, and all that it has started."""
+    if os.name == "nt":  # no such groups there
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+    else:  # the group outlives its leader
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _refuse_server(words: list[str]) -> None:

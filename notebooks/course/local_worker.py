@@ -5,7 +5,7 @@
 
 The work is done by TorchServe's own classes: they call the handler, and turn what it
 returns or raises into the message that the server would get. In a terminal at the root,
-this loads an archive as a worker does, and sends it bodies:
+this loads an archive as TorchServe does, and sends it bodies:
 
     python -I notebooks/course/local_worker.py model_store/simple_linear.mar 5
 """

@@ -20,14 +20,11 @@ from course.background import (
     stop_all,
 )
 from course.lesson import words_of
-from course.torchserve import ADDRESSES, TorchServe, java_home
+from course.torchserve import TorchServe, java_home
 
 __all__ = [
-    "ADDRESSES",
     "KEEPER",
-    "Server",
     "ServerError",
-    "TorchServe",
     "find_free_ports",
     "is_free",
     "java_home",

@@ -91,15 +91,16 @@ Usual causes:
 
     def _read_settings(self) -> None:
         command = parse(self.words[1:])
-        # Of the two the launcher takes the variable, too.
-        self._config = self.env.get("TS_CONFIG_FILE") or command.ts_config
+        # In the order of TorchServe, which also looks into the folder it is started in.
+        default = "config.properties" if (ROOT / "config.properties").exists() else None
+        self._config = self.env.get("TS_CONFIG_FILE") or command.ts_config or default
         settings = load_properties(str(ROOT / self._config)) if self._config else {}
-        self._takes_variables = settings.get("enable_envvars_config") == "true"
+        self._takes_variables = is_on(settings, "enable_envvars_config")
         if self._takes_variables:
             for name in (*ADDRESSES, *GRPC_HOSTS, "disable_token_authorization"):
                 settings[name] = self.env.get(f"TS_{name.upper()}", settings.get(name))
         self._has_tokens = not (
-            command.token_auth or settings.get("disable_token_authorization") == "true"
+            command.token_auth or is_on(settings, "disable_token_authorization")
         )
         self._addresses = {
             name: with_port(name, settings.get(name) or default)
@@ -141,7 +142,7 @@ Usual causes:
     def _is_ready(self, response: requests.Response) -> bool:
         """A model that is described there has to have a worker that is READY."""
         if not super()._is_ready(response) or not self._describes_a_model():
-            return response.ok
+            return super()._is_ready(response)
         try:
             return has_ready_worker(response.json())
         except ValueError:  # no JSON
@@ -185,6 +186,11 @@ def parse(arguments: list[str]) -> Namespace:
     return command
 
 
+def is_on(settings: dict[str, str], name: str) -> bool:
+    """Whether a setting is true, in capitals or not, as Java reads it."""
+    return (settings.get(name) or "").lower() == "true"
+
+
 def with_port(setting: str, address: str) -> str:
     """An address with the port that TorchServe takes where it names none.
 
@@ -193,13 +199,14 @@ def with_port(setting: str, address: str) -> str:
     if address.startswith("unix:") or address.isdecimal():
         return address
     parts = urlsplit(address)
-    if parts.scheme not in UNNAMED_PORTS or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in UNNAMED_PORTS or not host or ":" in host:
         raise ValueError(
             f"{setting}={address} is no address: TorchServe reads http://HOST:PORT, "
-            "https://HOST:PORT and unix:/PATH"
+            "https://HOST:PORT and unix:/PATH, and no IPv6 address"
         )
     port = parts.port or UNNAMED_PORTS[parts.scheme][setting]
-    return f"{parts.scheme}://{parts.hostname}:{port}"
+    return f"{parts.scheme}://{host}:{port}"
 
 
 def has_ready_worker(described: object) -> bool:
@@ -210,5 +217,6 @@ def has_ready_worker(described: object) -> bool:
         for version in versions
         if isinstance(version, dict)
         for worker in version.get("workers") or []
+        if isinstance(worker, dict)
     ]
     return any(worker.get("status") == "READY" for worker in workers)

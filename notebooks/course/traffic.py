@@ -37,7 +37,7 @@ EACH = r"%{http_code} %{time_total}\n"
 
 # curl's exit status when the last request that failed got no answer: no connection, out
 # of time, nothing received, not sent, cut off.
-NO_ANSWER = {7, 28, 52, 55, 56}
+NO_ANSWER = {7, 18, 28, 52, 55, 56}
 
 
 class Callers:
@@ -170,8 +170,9 @@ def arrive(
     due, so that a client that is late hides nothing.
     """
     address = urlsplit(url)
+    path = f"{address.path or '/'}{'?' * bool(address.query)}{address.query}"
     message = (
-        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
     idle = []  # connections that wait for their next request
@@ -189,7 +190,10 @@ def arrive(
         except BaseException:
             writer.close()
             raise
-        idle.append((reader, writer))
+        if re.search(rb"(?i)^HTTP/1\.0|\nconnection: *close", head):
+            writer.close()
+        else:
+            idle.append((reader, writer))
         return int(head.split()[1])
 
     async def ask(at: float, start: float) -> tuple[int, float]:

@@ -15,7 +15,12 @@ exercise_1 = value(
 
 
 def retry(**changes):
-    right = {"total": 5, "status_forcelist": [503], "allowed_methods": ["POST"]}
+    right = {
+        "total": 5,
+        "read": 1,
+        "status_forcelist": [503],
+        "allowed_methods": ["POST"],
+    }
     right |= {"backoff_factor": 0.1, "backoff_jitter": 0.1, "backoff_max": 2}
     return Retry(**{**right, **changes})
 
@@ -29,6 +34,9 @@ def retry(**changes):
     (retry(allowed_methods=["GET"]), "POST"),
     (retry(total=None), "total is None"),
     (retry(total=50), "total is 50"),
+    (retry(read=None), "read is None"),
+    (retry(read=5), "read is 5"),
+    (retry(read=0), "Right"),
     (retry(backoff_factor=0), "backoff_factor"),
     (retry(backoff_jitter=0), "backoff_jitter"),
     (retry(backoff_max=120), "may take 120 s"),
@@ -44,6 +52,11 @@ def exercise_2(mended: Retry):
         return "Only a method in allowed_methods is repeated, and predictions use POST."
     if not isinstance(mended.total, int) or not 0 < mended.total <= 5:
         return f"total is {told(mended.total)}: when is the last try?"
+    if mended.read not in (0, 1):
+        return (
+            f"read is {told(mended.read)}: a request without an answer may be what "
+            "costs a worker its time. Send it once more at most."
+        )
     if not mended.backoff_factor > 0:
         return "Without a backoff_factor all tries follow each other at once."
     if not mended.backoff_jitter > 0:
