@@ -153,8 +153,9 @@ def kernel(cell, record, tmp_path):
 
 @pytest.mark.parametrize(
     ("last_cell", "status"),
-    [("1 + 1", 0), pytest.param("raise ValueError('no')", 1, marks=pytest.mark.slow)],
+    [("1 + 1", 0), ("raise ValueError('no')", 1)],
 )
+@pytest.mark.slow
 def test_a_notebook_ends_without_stopping_its_server(
     pytest_runs, record, last_cell, status
 ):

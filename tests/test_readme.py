@@ -28,6 +28,7 @@ def commands(heading: str, language: str = "bash") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_address_that_jupyterlab_prints_opens_the_index():
     """What a browser opens by itself is of no use on a server without a screen."""
     by_hand = commands("Start", "powershell")[0].splitlines()[-1]

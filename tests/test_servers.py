@@ -411,10 +411,11 @@ sys.exit(3)
     assert "line 30\n" not in message, "the end of the log, not all of it"
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers(script, port, started):
     command = script("import time; print('I wait', flush=True); time.sleep(600)")
-    with pytest.raises(ServerError, match="not ready within 5 s") as caught:
-        start(command, ready=f"http://127.0.0.1:{port}/", timeout=5)
+    with pytest.raises(ServerError, match="not ready within 3 s") as caught:
+        start(command, ready=f"http://127.0.0.1:{port}/", timeout=3)
     assert "I wait" in str(caught.value)
 
 
@@ -474,6 +475,7 @@ def test_a_cell_that_runs_torchserve_as_a_command(options, started):
         lesson.run(f"torchserve {options} --model-store model_store", timeout=5)
 
 
+@pytest.mark.slow
 def test_a_command_that_takes_too_long_is_ended_with_all_it_started(
     script, tmp_path, started
 ):
@@ -653,6 +655,7 @@ def test_where_the_configuration_is_named(how, variable, config, tmp_path, start
         )
 
 
+@pytest.mark.slow
 def test_variables_of_the_kernel_change_nothing(config, monkeypatch, started, capsys):
     """An inherited TS_… would do so behind the back of the command."""
     monkeypatch.setenv("TS_CONFIG_FILE", "no_such_file")
@@ -675,6 +678,7 @@ def test_variables_of_the_kernel_change_nothing(config, monkeypatch, started, ca
     server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="TorchServe needs epoll for them")
 def test_torchserve_on_a_unix_socket(config, tmp_path, started):
     """It takes no port, and is not asked for one."""

@@ -23,7 +23,7 @@ import psutil
 
 # Seconds between asking a server to end and killing it. TorchServe closes its ports
 # within 0.1 s, and what it does after that is to sit out a quiet period.
-GRACE = 1.0
+GRACE = 0.5
 WINDOWS = sys.platform == "win32"
 
 
