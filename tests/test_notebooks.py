@@ -274,3 +274,17 @@ def test_no_file_knows_where_it_was_made(project_files):
         for words in forbidden:
             assert not re.search(rf"{re.escape(words)}(?![\w-])", content), file
         assert not package_file.search(content), file
+
+
+@every_notebook
+def test_what_listens_is_looked_after(path):
+    """Servers are started by servers.start, which looks where they listen."""
+    for cell in cells(path, "code"):
+        for node in (n for line in statements(cell) for n in ast.walk(line)):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            assert name not in {"Popen", "popen", "system"}, cell.source
+            if name.endswith(("HTTPServer", "create_server", "TCPServer")):
+                host, _ = ast.literal_eval(node.args[0])
+                assert host == "127.0.0.1", cell.source
