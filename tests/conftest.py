@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 
 import pytest
-import requests
 from course import lesson, servers
 
 ROOT = lesson.ROOT
@@ -51,24 +50,10 @@ def archive(weights):
 
 @pytest.fixture(scope="session")
 def torchserve(archive):
-    """TorchServe with the model twice: simple_linear alone, batched eight at a time."""
+    """TorchServe with the archive of lesson 04."""
     server = servers.start(TORCHSERVE, ready=TORCHSERVE_READY, name="tests-torchserve")
-    try:
-        requests.post(
-            f"{server.management}/models",
-            params={
-                "url": "simple_linear.mar",
-                "model_name": "batched",
-                "batch_size": 8,
-                "max_batch_delay": 2000,  # ms; a full batch does not wait
-                "initial_workers": 1,
-                "synchronous": "true",
-            },
-            timeout=60,
-        ).raise_for_status()
-        yield server
-    finally:
-        server.stop()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

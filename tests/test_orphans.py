@@ -165,14 +165,8 @@ def test_a_notebook_ends_without_stopping_its_server(
     started.assert_gone()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("SIGINT", marks=pytest.mark.slow),
-        pytest.param("SIGTERM", marks=pytest.mark.slow),
-        "SIGKILL",
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_pytest_is_ended(pytest_runs, record, name):
     """In the middle of a cell; Ctrl-C reaches the whole group of pytest."""
     process = pytest_runs(WAIT)
