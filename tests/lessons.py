@@ -1,14 +1,17 @@
 """The notebooks as the tests read them."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 INDEX, LESSONS = NOTEBOOKS[:1], NOTEBOOKS[1:]
+SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
 
 
 @cache
@@ -44,3 +47,29 @@ def printed(cell: nbformat.NotebookNode) -> str:
     """What the cell has written to its standard output."""
     streams = [out for out in cell.outputs if out.output_type == "stream"]
     return "".join(out.text for out in streams if out.name == "stdout")
+
+
+class Task(NamedTuple):
+    """A cell to fill in, its place in the notebook, its check, and the solution."""
+
+    cell: nbformat.NotebookNode
+    place: int
+    check: nbformat.NotebookNode
+    solution: str | None
+
+
+def tasks_of(notebook: nbformat.NotebookNode) -> list[Task]:
+    """The tasks of a notebook, in order."""
+    found = []
+    for place, cell in enumerate(notebook.cells):
+        if "exercise" in tags(cell):
+            rest = notebook.cells[place + 1 :]
+            check = next(n for n, cell in enumerate(rest) if cell.cell_type == "code")
+            folded = SOLUTION.search(rest[check + 1].source)
+            found.append(Task(cell, place, rest[check], folded and folded[1]))
+    return found
+
+
+def guesses_of(notebook: nbformat.NotebookNode) -> list[int]:
+    """The places of the cells that take a guess."""
+    return [n for n, cell in enumerate(notebook.cells) if "guess" in tags(cell)]

@@ -1,4 +1,4 @@
-"""The checks of the exercises: every hint fits a mistake, and only right is praised."""
+"""The checks of the tasks: every hint fits a mistake, and only right is praised."""
 
 import ast
 import importlib
@@ -16,12 +16,17 @@ import ts
 from course import checks
 from course.checks import form, lesson_06, lesson_11
 
-EXERCISES = {}
+FOUND = {}
 for _, name, _ in pkgutil.iter_modules(checks.__path__):
     module = importlib.import_module(f"course.checks.{name}")
-    found = inspect.getmembers(module, lambda it: isinstance(it, form.Exercise))
-    EXERCISES |= {f"{name}.{exercise}": check for exercise, check in found}
-every_check = pytest.mark.parametrize("check", EXERCISES.values(), ids=EXERCISES)
+    members = inspect.getmembers(
+        module, lambda it: isinstance(it, (form.Task, form.Guess))
+    )
+    FOUND |= {f"{name}.{called}": check for called, check in members}
+TASKS = {name: it for name, it in FOUND.items() if isinstance(it, form.Task)}
+GUESSES = {name: it for name, it in FOUND.items() if isinstance(it, form.Guess)}
+every_check = pytest.mark.parametrize("check", TASKS.values(), ids=TASKS)
+every_guess = pytest.mark.parametrize("guess", GUESSES.values(), ids=GUESSES)
 
 
 class Odd:
@@ -113,6 +118,7 @@ def test_each_mistake_gets_its_hint(check, given):
     praised = [reply.startswith("Right") for reply, _ in said]
     assert praised == [hint.startswith("Right") for _, hint in said]
     assert any(praised) and not all(praised)
+    assert len({reply for reply, _ in said if not reply.startswith("Right")}) >= 4
     if file == form.__file__:
         assert len({reply for reply, _ in said if reply.startswith("Right")}) == 1
     else:
@@ -133,14 +139,44 @@ def test_no_answer_stops_the_notebook(check, given, capsys):
         assert said.strip() and "Right" not in said
 
 
+@every_guess
+def test_a_guess_is_answered_whatever_it_is(guess):
+    assert len(guess.choices) >= 2
+    for happened in [guess.right] if guess.right else guess.choices:
+        told = guess.reply(None, happened)
+        assert told.startswith("No guess") and guess.choices[happened][0] in told
+        for letter, (meant, why) in guess.choices.items():
+            told = guess.reply(letter.upper(), happened)
+            assert meant in told and ("so it was" in told) == (letter == happened)
+            assert letter == happened or (why and told.endswith(why))
+        for odd in ODD:
+            assert "so it was" not in guess.reply(odd, happened)
+
+
+def test_a_stub_waits_for_its_answer():
+    class Stub:
+        def run(self): ...
+
+    class Written(Stub):
+        def run(self):
+            return 1
+
+    def stub(value):
+        """What it is to do."""
+
+    waiting = [None, stub, Stub, lambda _: ...]
+    assert [form.is_stub(it) for it in waiting] == [True, True, True, False]
+    assert not any(map(form.is_stub, [Written, lambda: 0, 0, "", [], print, int]))
+
+
 def test_the_learner_may_interrupt():
     def interrupted(values):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lesson_11.exercise_2(interrupted)
+        lesson_11.task_2(interrupted)
 
 
 def test_a_stopped_server_is_no_mistake():
-    [right, *_], *_ = lesson_06.exercise_2.examples
-    assert "not answer" in lesson_06.exercise_2.reply(right, "http://127.0.0.1:9")
+    [right, *_], *_ = lesson_06.task_2.examples
+    assert "not answer" in lesson_06.task_2.reply(right, "http://127.0.0.1:9")

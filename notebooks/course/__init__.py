@@ -1,1 +1,1 @@
-"""What the lessons import: servers in the background, checks of exercises, traffic."""
+"""What the lessons import: servers in the background, checks of tasks, traffic."""

@@ -1,1 +1,1 @@
-"""The checks of the exercises, a module for each lesson."""
+"""The checks of the tasks and guesses, a module for each lesson."""

@@ -1,13 +1,16 @@
 """The form of every check: what is asked, what is right, a hint for each mistake.
 
-A lesson's exercise_1 is made by value, parts or function, or is a function below
-@exercise(…) that returns what to say. Called with an answer, it prints one thing and
-never stops the notebook. Praise begins with "Right", and nothing else does.
+A lesson's task_1 is made by value, parts or function, or is a function below @task(…)
+that returns what to say. Called with an answer, it prints one thing and never stops the
+notebook. Praise begins with "Right", and nothing else does; what waits for an answer
+is None, or a function or class whose bodies are still empty.
 Examples are pairs of an answer and a part of what is said to it; tests/test_checks.py
 tries them all, and finds a hint that has none.
+A lesson's guess_1 is a Guess: after the run it says what was guessed and what happened.
 """
 
 import copy
+import dis
 import inspect
 from collections.abc import Callable
 from numbers import Real
@@ -22,8 +25,8 @@ class Hint(Exception):
     """What to say to the learner; raised where a check cannot go on."""
 
 
-class Exercise:
-    """One check. Of the lesson it may be given more than the answer."""
+class Task:
+    """One check. Of the lesson it may be given more, such as a server's handle."""
 
     def __init__(self, todo, kind, judge, examples):
         self.todo, self.kind = todo, kind
@@ -34,10 +37,11 @@ class Exercise:
         print(self.reply(answer, *given).encode(errors="backslashreplace").decode())
 
     def reply(self, answer, *given) -> str:
-        if answer is None:
+        if is_stub(answer):
             return f"Not answered yet: {self.todo}."
         try:
-            if isinstance(answer, (bool, type)) or not isinstance(answer, self.kind):
+            odd = bool if self.kind is type else (bool, type)
+            if isinstance(answer, odd) or not isinstance(answer, self.kind):
                 name = type(answer).__name__
                 has = "is text, in quotes" if name == "str" else f"has the type {name}"
                 has = "is a class" if isinstance(answer, type) else has
@@ -51,7 +55,7 @@ class Exercise:
             return f"That cannot be checked: {told(error)}. Please {self.todo}."
 
 
-def exercise(*examples):
+def task(*examples):
     """Makes a check of the function below it, which returns what to say.
 
     Its text says what to do, its first argument is the answer and names the type; the
@@ -60,7 +64,7 @@ def exercise(*examples):
 
     def make(judge):
         kind = next(iter(inspect.signature(judge).parameters.values())).annotation
-        return Exercise(judge.__doc__, kind, judge, examples)
+        return Task(judge.__doc__, kind, judge, examples)
 
     return make
 
@@ -77,7 +81,7 @@ def value(todo, *replies):
                 return say
 
     examples = [(odd if k is ANY else k, say) for keys, say in table for k in keys]
-    return Exercise(todo, str if texts else Real, judge, examples)
+    return Task(todo, str if texts else Real, judge, examples)
 
 
 def parts(todo, praise, *table, kind=list):
@@ -100,7 +104,7 @@ def parts(todo, praise, *table, kind=list):
     named = [(right, praise), ({**right, "more": 0}, "The parts are")]
     named += [({**right, name: 0}, hint) for name, _, hint in table]
     shaped = [(all_ if kind is dict else [*all_.values()], say) for all_, say in named]
-    return Exercise(todo, (kind, tuple), judge, shaped)
+    return Task(todo, (kind, tuple), judge, shaped)
 
 
 def function(todo, praise, right, calls, *mistakes):
@@ -126,8 +130,50 @@ def function(todo, praise, right, calls, *mistakes):
             return f"{says} {next(filter(None, hints), '')}".strip()
         return praise
 
-    usual = [(lambda *_: None, "return?"), (lambda *_: (yield), "not yield")]
-    return Exercise(todo, Callable, judge, [(right, praise), *usual, *mistakes])
+    usual = [(lambda *_: print(end=""), "return?"), (lambda *_: (yield), "not yield")]
+    return Task(todo, Callable, judge, [(right, praise), *usual, *mistakes])
+
+
+class Guess:
+    """A letter that is given before the run, and talked about after it.
+
+    choices is {letter: (what it stands for, why it did not happen)}. Where the run
+    itself decides, the lesson hands over what happened, and right stays None.
+    """
+
+    def __init__(self, choices: dict[str, tuple[str, str]], right: str | None = None):
+        self.choices, self.right = choices, right
+
+    def __call__(self, guessed, happened: str | None = None):
+        print(self.reply(guessed, happened))
+
+    def reply(self, guessed, happened: str | None = None) -> str:
+        happened = happened or self.right
+        was = f"{happened}: {self.choices[happened][0]}."
+        if guessed is None:
+            return f"No guess. It was {was}"
+        letter = guessed.strip().lower() if isinstance(guessed, str) else None
+        if letter not in self.choices:
+            letters = ", ".join(f'"{letter}"' for letter in self.choices)
+            return f"{told(guessed)} is none of {letters}. It was {was}"
+        if letter == happened:
+            return f"You guessed {letter}, and so it was: {self.choices[letter][0]}."
+        meant, why = self.choices[letter]
+        return f"You guessed {letter}, {meant}. It was {was} {why}"
+
+
+def is_stub(answer) -> bool:
+    """Whether it still waits: None, or a function or class with empty bodies alone."""
+    if inspect.isfunction(answer):
+        code = answer.__code__
+        steps = {step.opname for step in dis.get_instructions(code)}
+        empty = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+        doc = answer.__doc__
+        return steps <= empty and {*code.co_consts} <= {None, doc}
+    if inspect.isclass(answer):
+        own = [it for it in vars(answer).values() if inspect.isfunction(it)]
+        return bool(own) and all(map(is_stub, own))
+    return answer is None
 
 
 def outcome(function, *arguments):

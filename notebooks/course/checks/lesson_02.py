@@ -1,8 +1,8 @@
 from torch import tensor
 
-from course.checks.form import ANY, exercise, value
+from course.checks.form import ANY, task, value
 
-exercise_1 = value(
+task_1 = value(
     "put a whole number into answer_1 and run both cells",
     (1995, "Right: 1996.4 - 0.989 is 1995.41, and that rounds to 1995."),
     (1999, "That is the true line, 2x - 1. Use the numbers that the model learned."),
@@ -12,7 +12,7 @@ exercise_1 = value(
 )
 
 
-@exercise(
+@task(
     ({"linear.weight": tensor([[2.0]]), "linear.bias": tensor([-1.0])}, "Right"),
     ({"weight": tensor([[2.0]]), "bias": tensor([-1.0])}, "the model wants"),
     ({"linear.weight": tensor([[2.0]])}, "the model wants"),
@@ -20,7 +20,7 @@ exercise_1 = value(
     ({"linear.weight": 2.0, "linear.bias": -1.0}, "as they are"),
     ({"linear.weight": tensor([[2.0]]), "linear.bias": tensor([1.0])}, "changed"),
 )
-def exercise_2(mended: dict):
+def task_2(mended: dict):
     """put a dictionary into mended and run both cells"""
     from models.linear import SimpleLinearModel
 

@@ -1,6 +1,6 @@
 from course.checks.form import function, parts
 
-exercise_1 = parts(
+task_1 = parts(
     "put a list of four statuses into answer_1, run both",
     "Right: two numbers and two that are none, each with its own status.",
     ("Request 1", 200, "-1 is a number; a sign does no harm."),
@@ -22,7 +22,7 @@ def parse_decimal(value):
 
 READ = ["5,5", "-0,25", "5.5", "5", 5, 2.5]
 REFUSED = ["5,5,5", "abc", "", "1_000", "nan", "1e39", True, None, [5]]
-exercise_2 = function(
+task_2 = function(
     "write the function and run both cells",
     "Right: a comma is read as a point, and all else is as before.",
     parse_decimal,

@@ -7,9 +7,9 @@ from unittest import mock
 
 from model_archiver.arg_parser import ArgParser
 
-from course.checks.form import ANY, Hint, exercise, value
+from course.checks.form import ANY, Hint, task, value
 
-exercise_1 = value(
+task_1 = value(
     "put a name into answer_1 and run both cells",
     (
         "train.py",
@@ -54,7 +54,7 @@ def but(old, new):
     return RIGHT.replace(old, new)
 
 
-@exercise(
+@task(
     (RIGHT, "Right"),
     (but("--model-name ", "--model-name="), "Right"),
     (but("--force", "-f").replace(" models/", " ./models/"), "Right"),
@@ -69,7 +69,7 @@ def but(old, new):
     (but("torch", "!torch"), "starts with"),
     (but("model_store", "'model_store"), "No closing quotation"),
 )
-def exercise_2(mended: str):
+def task_2(mended: str):
     """put the command into mended and run both cells"""
     given, wanted = options_of(mended), options_of(RIGHT)
     for name, right in wanted.items():

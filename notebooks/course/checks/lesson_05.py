@@ -1,6 +1,6 @@
-from course.checks.form import ANY, exercise, value
+from course.checks.form import ANY, task, value
 
-exercise_1 = value(
+task_1 = value(
     "put the number of a line into answer_1",
     (7, "Right: the first traceback ends there. The worker lacks pandas."),
     ((5, 6), "Close: that is where it happened. Which line says what was missing?"),
@@ -10,7 +10,7 @@ exercise_1 = value(
 )
 
 
-@exercise(
+@task(
     ("default_response_timeout=240", "Right"),
     (" default_response_timeout = 240 ", "Right"),
     ("default_response_timeout: 240", 'of the form "name=value"'),
@@ -19,7 +19,7 @@ exercise_1 = value(
     ("default_response_timeout=180", "180 seconds end before"),
     ("default_response_timeout=300", "how many seconds?"),
 )
-def exercise_2(line: str):
+def task_2(line: str):
     """put a line such as "model_store=store" into answer_2"""
     name, equals, seconds = (part.strip() for part in line.partition("="))
     if not equals:

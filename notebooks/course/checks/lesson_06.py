@@ -2,9 +2,9 @@ from urllib.parse import parse_qs
 
 import requests
 
-from course.checks.form import ANY, exercise, value
+from course.checks.form import ANY, task, value
 
-exercise_1 = value(
+task_1 = value(
     "put a whole number into answer_1 and run both cells",
     (5, "Right: the five for a model that TorchServe knows, refused or not."),
     (6, "One less: which request did not get as far as simple_linear?"),
@@ -15,7 +15,7 @@ exercise_1 = value(
 QUERY = "url=simple_linear.mar&model_name=twin&initial_workers=2"
 
 
-@exercise(
+@task(
     (f"…/models?{QUERY}&synchronous=true", "Right"),
     (QUERY.replace(".mar", ""), "url is 'simple_linear', and"),
     (QUERY.replace("model_name", "name"), "model_name is None, and"),
@@ -23,7 +23,7 @@ QUERY = "url=simple_linear.mar&model_name=twin&initial_workers=2"
     (QUERY + "&synchronous=false", "0 of 2 workers were READY"),
     (QUERY + "&runtime=nosuch", "TorchServe says 400: "),
 )
-def exercise_2(query: str, management):
+def task_2(query: str, management):
     """put the query into query and run both cells"""
     given = {key: values[0] for key, values in parse_qs(query.split("?")[-1]).items()}
     wanted = {"url": "simple_linear.mar", "model_name": "twin", "initial_workers": "2"}

@@ -2,9 +2,9 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from course.checks.form import ANY, exercise, value
+from course.checks.form import ANY, task, value
 
-exercise_1 = value(
+task_1 = value(
     "put a status code into answer_1 and run both cells",
     (500, "Right: float('') raises ValueError, and nothing catches it."),
     (200, "Not yet: the default 0 stands in for a missing field. Is it missing?"),
@@ -17,7 +17,7 @@ def body_of(error):
     return {"code": error.code, "message": error.description}
 
 
-@exercise(
+@task(
     (lambda error: (body_of(error), error.code), "Right"),
     (body_of, "still answers 200"),
     (lambda: ({}, 404), "mended(error) fails"),
@@ -27,7 +27,7 @@ def body_of(error):
     (lambda error: error, "It has to stay JSON"),
     (lambda error: ({"message": "sorry"}, error.code), "It has to stay JSON"),
 )
-def exercise_2(mended: Callable):
+def task_2(mended: Callable):
     """put a function into mended and run both cells"""
     app = Flask("check")
     app.logger.disabled = True

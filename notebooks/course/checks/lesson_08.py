@@ -1,6 +1,6 @@
 from course.checks.form import ANY, value
 
-exercise_1 = value(
+task_1 = value(
     "put milliseconds into answer_1 and run both cells",
     (8, "Right: 8 clients wait 8 ms each, that is 1,000 requests a second."),
     (4, "Then 8 clients would get 2,000 answers a second; the server has 1,000."),
@@ -9,7 +9,7 @@ exercise_1 = value(
     (ANY, "Not yet. In one second the server hands 1,000 answers to 8 clients."),
 )
 
-exercise_2 = value(
+task_2 = value(
     "put a number into mended and run both cells",
     (20, "Right: one request in ten took 20 ms, so p99 is 20 ms."),
     (10.5, "That is still the mean of two percentiles. No request took 10.5 ms."),

@@ -4,9 +4,9 @@ import zlib
 from collections.abc import Callable
 from unittest import mock
 
-from course.checks.form import ANY, Hint, call, exercise, told, value
+from course.checks.form import ANY, Hint, call, task, told, value
 
-exercise_1 = value(
+task_1 = value(
     "put a whole number into answer_1 and run both cells",
     (15, "Right: 5 of the 20 wait, and the one that hangs takes no room."),
     (16, "Close. Does the job that hangs still wait in the queue?"),
@@ -22,7 +22,7 @@ def percent(text):
     return hashlib.sha256(text.encode()).digest()[0] / 256 * 100
 
 
-@exercise(
+@task(
     (lambda key, share: percent(key) < share, "Right"),
     (lambda key, share: zlib.crc32(key.encode()) % 100 < share, "Right"),
     (lambda key, share: (lambda: hash(key) % 100)() < share, "hash() gives other"),
@@ -34,7 +34,7 @@ def percent(text):
     (lambda key, share: percent(key) * 2.56 % 100 < share, "not even"),
     (lambda key, share: percent(f"{share}/{key}") < share, "lose it from 20 to"),
 )
-def exercise_2(mended: Callable):
+def task_2(mended: Callable):
     """write the function mended and run both cells"""
     hashed = []
 

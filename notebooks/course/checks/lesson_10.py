@@ -1,8 +1,8 @@
 from urllib3 import Retry
 
-from course.checks.form import ANY, exercise, told, value
+from course.checks.form import ANY, task, told, value
 
-exercise_1 = value(
+task_1 = value(
     "put a number into answer_1 and run both cells",
     (200, "Right: eight answers every 40 ms are 200 a second."),
     (4000, "So without the delay. Is the batch full before it is over?"),
@@ -25,7 +25,7 @@ def retry(**changes):
     return Retry(**{**right, **changes})
 
 
-@exercise(
+@task(
     (retry(), "Right"),
     (retry(status_forcelist=[400, 503]), "A 4xx"),
     (retry(status_forcelist=["503"]), "['503']: a 503 is not repeated"),
@@ -41,7 +41,7 @@ def retry(**changes):
     (retry(backoff_jitter=0), "backoff_jitter"),
     (retry(backoff_max=120), "may take 120 s"),
 )
-def exercise_2(mended: Retry):
+def task_2(mended: Retry):
     """put a Retry into mended and run both cells"""
     repeated = mended.status_forcelist or ()
     if any(status in range(400, 500) for status in repeated):

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 from course.checks.form import ANY, function, value
 
-exercise_1 = value(
+task_1 = value(
     "put a number into answer_1 and run both cells",
     (2, "Right: one for the first question, one for the second."),
     (1, "That is the first question. What does this client do after a 5xx?"),
@@ -20,7 +20,7 @@ def only_up(values):
     return sum(max(new - old, 0) for old, new in pairwise(values))
 
 
-exercise_2 = function(
+task_2 = function(
     "write the function rise and run both cells",
     "Right: 140 for these looks, and right for three other lists.",
     rise,

@@ -3,9 +3,9 @@ import re
 import subprocess
 import sys
 
-from course.checks.form import exercise, parts
+from course.checks.form import parts, task
 
-exercise_1 = parts(
+task_1 = parts(
     "put a dictionary of four programs into answer_1",
     "Right: each has what it needs, and nothing more.",
     ("dashboard", "none", "Look at the row /metrics: does it ask for anything?"),
@@ -38,7 +38,7 @@ print(json.dumps([u for u in urls if any(p.fullmatch(u) for p in patterns)]))
 TEAM = "allowed_urls=https://models[.]example[.]org/team/"
 
 
-@exercise(
+@task(
     (f"{TEAM}.*", "Right"),
     (r"allowed_urls = https://models\\.example\\.org/team/.*", "Right"),
     (TEAM.removeprefix("allowed_urls="), "starts with allowed_urls="),
@@ -55,7 +55,7 @@ TEAM = "allowed_urls=https://models[.]example[.]org/team/"
     (r"allowed_urls=https://models\.example\.org/team/.*", "drops a single backslash"),
     (f"{TEAM}.*,file://.*", "a file of this machine"),
 )
-def exercise_2(line: str):
+def task_2(line: str):
     """put a line "allowed_urls=…" into answer_2"""
     if not line.replace(" ", "").startswith("allowed_urls="):
         return "The answer is a text that starts with allowed_urls="

@@ -1,8 +1,8 @@
 from google.protobuf.message import Message
 
-from course.checks.form import ANY, exercise, value
+from course.checks.form import ANY, task, value
 
-exercise_1 = value(
+task_1 = value(
     "put a whole number into answer_1 and run both cells",
     (1, "Right: a 0 is as good as not set, and TorchServe makes 1 of that."),
     (0, "So the colleague hoped. Which number is it that a message cannot hold?"),
@@ -29,8 +29,8 @@ def messages(management_pb2):
     ]
 
 
-@exercise(messages)
-def exercise_2(message: Message):
+@task(messages)
+def task_2(message: Message):
     """put a message into twin and run both cells"""
     kind = message.DESCRIPTOR.name
     if kind != "RegisterModelRequest":

@@ -2,7 +2,7 @@ import json
 
 from course.checks.form import ANY, function, value
 
-exercise_1 = value(
+task_1 = value(
     "put seconds into answer_1 and run both cells",
     (20, "Right: the first attempt and one more, 10 seconds each."),
     (10, "That is one attempt. retry-attempts says how many come after the first."),
@@ -20,7 +20,7 @@ def mended(requests, context):
     return ANY if requests is None else [digit(request) for request in requests]
 
 
-exercise_2 = function(
+task_2 = function(
     "write the function and run both cells",
     "Right: None does no harm, and every request gets its own answer.",
     mended,

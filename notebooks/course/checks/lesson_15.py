@@ -5,9 +5,9 @@ import torch
 from PIL import Image, ImageDraw
 from ts.utils.util import PredictionException
 
-from course.checks.form import call, exercise, parts
+from course.checks.form import call, parts, task
 
-exercise_1 = parts(
+task_1 = parts(
     "put a list of five statuses into answer_1, run both",
     "Right: two that are read, and three that are refused for three reasons.",
     ("Picture 1", 400, "Does the handler learn the name? What does it look at?"),
@@ -22,7 +22,7 @@ def line(*points, ink="black"):
     return lambda pen: pen.line(points, ink, 40)
 
 
-@exercise(
+@task(
     (line((210, 80), (370, 80), (270, 340)), "Right"),
     (line((300, 80), (300, 340)), "It reads a 1"),
     (line((250, 80), (330, 80), (270, 340)), "A 7, but only"),
@@ -32,7 +32,7 @@ def line(*points, ink="black"):
     (line((210, 80), (370, 340), ink="blak"), "draw_seven(pen) raises ValueError"),
     (lambda: None, "draw_seven(pen) raises TypeError"),
 )
-def exercise_2(draw: Callable, model):
+def task_2(draw: Callable, model):
     """write the function draw_seven and run both cells"""
     from handlers.digits_handler import read_picture
 
