@@ -168,7 +168,7 @@ def _read_answers(message: bytes) -> list[Answer]:
         return struct.unpack("!i", stream.read(4))[0]
 
     def text() -> str:
-        return stream.read(number()).decode()
+        return stream.read(number()).decode(errors="replace")
 
     code, reason = number(), text()  # of the batch
     answers = []

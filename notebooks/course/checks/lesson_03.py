@@ -1,4 +1,5 @@
 import json
+import logging
 import traceback
 from collections.abc import Callable
 
@@ -66,9 +67,12 @@ def in_worker(learners):
 def asked(worker, *values):
     """Answers to a batch: text and JSON in the body, bytes in a form's field."""
     form = (bytes, bytearray)
-    return worker.ask(
-        *({"data" if isinstance(value, form) else "body": value} for value in values)
-    )
+    batch = [{"data" if isinstance(it, form) else "body": it} for it in values]
+    logging.disable()  # TorchServe logs what it cannot write as JSON, at length
+    try:
+        return worker.ask(*batch)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def exception(handler):
@@ -82,8 +86,16 @@ def exception(handler):
 
 def number_of(answer):
     """What the model said, or None if the body says something else."""
-    said = json.loads(answer.body) if answer.status == 200 else None
+    said = body_of(answer) if answer.status == 200 else None
     return said[0] if isinstance(said, list) and said else None
+
+
+def body_of(answer):
+    """What JSON says, or the text if it is none."""
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        return answer.body
 
 
 class Batch(BaseHandler):
@@ -299,6 +311,16 @@ def raises(self, requests):
     return torch.tensor([[parse_number(request.get("body"))] for request in requests])
 
 
+def says_text(self, outputs):
+    answers = Refusing.postprocess(self, outputs)
+    return [it if isinstance(it, list) else it["message"] for it in answers]
+
+
+def bare_numbers(self, outputs):
+    answers = Refusing.postprocess(self, outputs)
+    return [it[0] if isinstance(it, list) else it for it in answers]
+
+
 def says_nothing(self, outputs):
     answers = Refusing.postprocess(self, outputs)
     return [it if isinstance(it, list) else {} for it in answers]
@@ -322,6 +344,10 @@ def says_nothing(self, outputs):
     (refusing(postprocess=status_alone), "its body is [-1.0]"),
     (refusing(postprocess=shifted), "Is that its index?"),
     (refusing(postprocess=says_nothing), "says nothing"),
+    (refusing(postprocess=lambda self, rows: [[*row] for row in rows]), "tolist()"),
+    (refusing(postprocess=lambda self, rows: [*rows]), "Give a list with its number"),
+    (refusing(postprocess=says_text), "into a dictionary"),
+    (refusing(postprocess=bare_numbers), "Give a list with its number"),
     (refusing(postprocess=lambda self, rows: 1 / 0), "ZeroDivisionError"),
     (Batch, "ValueError"),
 )
@@ -349,23 +375,28 @@ def task_3(refusing_handler: type):
         if handler.raised:
             return f"{sent} {exception(handler)}"
         if answers[0].status == 503:
-            return (
-                f"{sent} {answers[0]}. postprocess has to give a list, an entry each."
-            )
+            hint = "postprocess has to give a list, an entry each."
+            if "data type" in answers[0].body:
+                hint = "JSON has no tensors and no exceptions: tolist(), str(error)."
+            return f"{sent} 503 {answers[0].body.strip('.')}. {hint}"
         for index, (value, answer) in enumerate(zip(values, answers, strict=True)):
-            told_it = f"{sent} request {index}, {value!r}, gets {answer}"
+            told_it = f"{sent} request {index}, {value!r}, gets {str(answer)[:99]}"
             if index in bad:
                 if answer.status == 200 and number_of(answer) is not None:
                     return f"{told_it}, the model's answer for the placeholder."
                 if answer.status != 400:
                     return f"{told_it}. set_response_status makes that a 400."
-                body = json.loads(answer.body)
+                body = body_of(answer)
                 if isinstance(body, list):
                     return f"{told_it}: its body is {body}, the placeholder's answer."
-                if not body or not any(body.values()):
+                if not isinstance(body, dict):
+                    return f"{told_it}: put the message into a dictionary."
+                if not any(body.values()):
                     return f"{told_it}: a 400 that says nothing. Put the message in."
             elif number_of(answer) != 2 * float(value) - 1:
                 hint = "Is that its index?"
+                if answer.status == 200 and number_of(answer) is None:
+                    hint = "Give a list with its number."
                 if not bad:
                     hint = "Notes of the batch before? Begin anew in preprocess."
                 return f"{told_it}. It sent a number. {hint}"

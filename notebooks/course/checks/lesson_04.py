@@ -238,6 +238,10 @@ def mended(old="from models.linear", new="from linear", *more):
     return mend
 
 
+def fails(folder):
+    lesson.run_quietly(but("--force", "--force --extra-files models/linears.py"))
+
+
 def with_package(folder):
     package = Path(folder, "more", "models")
     package.mkdir(parents=True)
@@ -255,6 +259,7 @@ def with_package(folder):
         (mended("", "", "--extra-files", "models"), "what is in a folder"),
         (mended("from models.", "from ."), "attempted relative import"),
         (lambda folder: 1 / 0, "ZeroDivisionError"),
+        (fails, "File does not exist: models/linears.py"),
         (lambda folder: folder, "no simple_linear.mar"),
     ]
 )
@@ -265,7 +270,12 @@ def task_3(mend: Callable):
         Path(folder).mkdir()
         handler = Path(folder, "model_handler.py")
         handler.write_text(f"{IMPORT}\n{HANDLER.read_text('utf-8')}", "utf-8")
-        call("mend", mend, folder)
+        error = outcome(mend, folder)
+        if isinstance(error, BaseException):
+            said = told(error)
+            if isinstance(error, RuntimeError):  # with all that the archiver printed
+                said = tracebacks.first_error(str(error).partition("Traceback")[2])
+            raise Hint(f"mend raises {said}.")
         made = Path(folder, "simple_linear.mar")
         if not made.exists():
             raise Hint("There is no simple_linear.mar in the folder. Archive into it.")
