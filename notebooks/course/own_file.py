@@ -14,16 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from course.checks.form import is_stub
+from course.checks.form import Task, is_stub
 from course.lesson import ROOT
 
 
-def write(project_file: str, copy: Path, *functions: Callable) -> Path:
+def write(
+    project_file: str,
+    copy: Path,
+    *functions: Callable,
+    only_if: Task | None = None,
+) -> Path:
     """Write the copy, print whose functions are in it, and return its path.
 
-    A function takes the place of the project's function of the same name. What it uses
-    of the notebook and the file does not have comes along: imports, other functions
-    and plain values.
+    A function takes the place of the project's function of the same name; with only_if,
+    where this check praises it. What it uses of the notebook and the file does not have
+    comes along: imports, other functions and plain values.
     """
     text = (ROOT / project_file).read_text(encoding="utf-8")
     yours, project = [], []
@@ -31,6 +36,8 @@ def write(project_file: str, copy: Path, *functions: Callable) -> Path:
         name = getattr(function, "__name__", "?")
         try:
             waits = is_stub(function)
+            if only_if and not waits:
+                waits = not only_if.reply(function).startswith("Right")
             text = text if waits else _with(text, function)
             (project if waits else yours).append(name)
         except Exception:  # it has no source, or another name: the copy works anyway
@@ -84,7 +91,7 @@ def _source(function: Callable) -> list[str]:
 def _brought(function: Callable, had: set[str], seen: set[str]) -> list[str]:
     """Lines that define what the function uses and the file does not have."""
     lines = []
-    for name in _used(function.__code__) & {*function.__globals__}:
+    for name in sorted(_used(function.__code__) & {*function.__globals__}):
         if name in had | seen or name == function.__name__:
             continue
         value = function.__globals__[name]
