@@ -355,12 +355,12 @@ def task_3(both: type, inverse_weights):
     bodies, numbers = ["5", "-2.75", "five", "100"], [5, -2.75, 100]
     with quiet_worker(both) as (handler, worker):
         if getattr(handler, "model", None) is None:
-            return "It has no model: does initialize call super().initialize(context)?"
+            raise Hint("No model: does initialize call super().initialize(context)?")
         try:
             handler.inference(torch.tensor([[5.0]]))
         except Exception as error:
             hint = "Is it below `with torch.inference_mode():`, as in lesson 03?"
-            return f"inference raises {told(error)}. {hint}"
+            raise Hint(f"inference raises {told(error)}. {hint}") from None
         answers = worker.ask(*({"body": body} for body in bodies))
     statuses = [answer.status for answer in answers]
     if 503 in statuses:
