@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 import ts
-from course import checks
+from course import checks, lesson, own
 from course.checks import form, lesson_06, lesson_11
+
+from models import answers
 
 FOUND = {}
 for _, name, _ in pkgutil.iter_modules(checks.__path__):
@@ -85,6 +87,27 @@ def management_pb2(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "proto")
     yield grpc.protos("management.proto")
     sys.modules.pop("management_pb2", None)
+
+
+# Lesson 16
+
+
+@pytest.fixture
+def inference(torchserve):
+    return torchserve.inference
+
+
+@pytest.fixture
+def wines_management(torchserve):
+    """With an archive wines.mar in its model store."""
+    if not (own.MODEL_STORE / "wines.mar").exists():
+        if not answers.WINES.exists():
+            lesson.run_quietly("python -m models.train_wines")
+        command = own.ARCHIVE_COMMAND.replace("own/handler.py", "own/wines_handler.py")
+        command = command.replace("own/model.py", "models/wines.py")
+        command = command.replace("own/wines.pth", "models/wines.pth")
+        lesson.run_quietly(command.replace("own/", "handlers/"))
+    return torchserve.management
 
 
 @pytest.fixture

@@ -404,7 +404,7 @@ def test_a_request_is_made_as_the_file_says():
     assert body["inputs"][0]["data"] == [0.5]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def wines(torchserve):
     """The reference solution of lesson 16 on the session's TorchServe."""
     if not answers.WINES.exists():

@@ -97,6 +97,10 @@ class Failed(Exception):
     """What came back, where that is not what the contract asks for."""
 
 
+class NotExamined(Exception):
+    """Why a line cannot be examined here."""
+
+
 class Reply(NamedTuple):
     """An answer of the server; a request that got none has the status 0."""
 
@@ -110,6 +114,10 @@ class Reply(NamedTuple):
             raise ValueError(f"{word} is no JSON")
 
         return json.loads(self.body, parse_constant=refuse)
+
+    def is_not_there(self) -> bool:
+        """Whether no model is behind it, or nobody: no matter of what was asked."""
+        return self.status in (0, 404) or self.status >= 500
 
     def __str__(self) -> str:
         if not self.status:
@@ -417,11 +425,16 @@ class Examination:
             pass
         raise Failed(str(reply))
 
+    def needs_answers(self) -> None:
+        """NotExamined: the server has not answered each row alone."""
+        if len(self.said) < ROWS:
+            raise NotExamined("not examined: no right answers")
+
     def must_be_as_alone(self, replies: Iterable[tuple[int, Reply]]) -> None:
         """Failed: one row, asked with others, has not the answer that it has alone."""
         for row, reply in replies:
             given = self.answer_in(reply)
-            if row >= len(self.said) or not self.agree(given, self.said[row]):
+            if not self.agree(given, self.said[row]):
                 others = [n for n, it in enumerate(self.said) if self.agree(given, it)]
                 whose = f"that of request {others[0]}" if others else "nobody's"
                 raise Failed(f"request {row} got {whose}: {reply}")
@@ -455,12 +468,12 @@ class Examination:
             time.sleep(0.1)
         good = self.body(self.rows[0])
         came = first = self.ask(good)
-        while came.status != 200 and time.monotonic() < deadline:
+        while came.is_not_there() and time.monotonic() < deadline:
             time.sleep(0.1)  # the other lines wait until it is
             came = self.ask(good)
-        if first.status != 200:
+        if first.is_not_there():
             raise Failed(f"ready, and the next answer: {first}")
-        return "ready, and the next answer: 200"
+        return f"ready, and the next answer: {first.status}"
 
     def _says_ready(self) -> bool:
         try:
@@ -482,15 +495,17 @@ class Examination:
         return f"{ROWS} right, within {TOLERANCE:g}"
 
     def order(self) -> str:
+        self.needs_answers()
         rows = range(TOGETHER)
         for _ in range(2):
             replies = self.ask_together([self.body(self.rows[row]) for row in rows])
             self.must_be_as_alone(zip(rows, replies, strict=True))
         return f"{TOGETHER} answers, each as alone"
 
-    def many(self) -> str | None:
+    def many(self) -> str:
         if "many" not in self.spec:
-            return None
+            raise NotExamined("not in the file")
+        self.needs_answers()
         many = self.spec["many"]
         bodies = [json.loads(self.body(row)) for row in self.rows]
         body = json.dumps(fill(many["request"], {"$requests": bodies})).encode()
@@ -505,6 +520,7 @@ class Examination:
         return f"{len(given)} answers, each as alone"
 
     def alone(self) -> str:
+        self.needs_answers()
         bad = TOGETHER // 3
         for _ in range(2):
             bodies = [self.body(row) for row in self.rows[:TOGETHER]]
@@ -608,16 +624,19 @@ class Examination:
             raise Failed(f"{len(lost)} lost, the first: {lost[0]}")
         return "none lost"
 
-    def loopback(self) -> str | None:
+    def loopback(self) -> str:
         held = heard(self.port) if is_loopback(self.host) else set()
         beyond = sorted(f"{host}:{at}" for host, at in held if not is_loopback(host))
         if beyond:
             raise Failed(f"it listens on {', '.join(beyond)}")
-        return "loopback only" if held else None
+        if not held:
+            raise NotExamined("not to be seen from here")
+        return "loopback only"
 
-    def archive(self) -> str | None:
+    def archive(self) -> str:
         if "archive" not in self.spec:
-            return None
+            raise NotExamined("not in the file")
+        self.needs_answers()
         rows = range(3)
         file = ROOT / self.spec["archive"]
         replies = elsewhere(file, [self.body(self.rows[row]) for row in rows])
@@ -734,12 +753,11 @@ def examine(url: str, spec: dict, patience: float = 30) -> list[Line]:
             lines.append(Line(name, asked, "not examined", None))
             continue
         try:
-            came = getattr(examination, method)()
+            lines.append(Line(name, asked, getattr(examination, method)(), True))
         except Failed as failed:
             lines.append(Line(name, asked, str(failed), False, look))
-        else:
-            known = came is not None
-            lines.append(Line(name, asked, came or "not for this one", known or None))
+        except NotExamined as why:
+            lines.append(Line(name, asked, str(why), None))
     return lines
 
 
