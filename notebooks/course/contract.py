@@ -533,6 +533,7 @@ class Examination:
             if statuses != [200]:
                 raise Failed(f"the bad one {refusal.status}, the others {statuses}")
             self.must_be_as_alone(replies.items())
+        self.refusals.append(("a bad one beside good ones", refusal))
         return f"it is a {refusal.status}, {len(replies)} others as alone"
 
     def finite(self) -> str:
