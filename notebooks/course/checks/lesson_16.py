@@ -23,6 +23,10 @@ from ts.context import Context
 from course import contract, local_worker, own
 from course.checks.form import Guess, Hint, call, task, told
 from course.lesson import ROOT, words_of
+from models import train_wines
+from models.answers import wines as answer_of
+from models.train_wines import accuracy, train
+from models.wines import WineNet
 
 guess_1 = Guess(
     {
@@ -180,22 +184,16 @@ def task_1(file: Path):
 @cache
 def wines():
     """The wines to learn from, and those held out."""
-    from models import train_wines
-
     return train_wines.load_data()
 
 
 @cache
 def trained():
     """A model that has learned."""
-    from models import train_wines
-
     return train_wines.make()
 
 
 def trainers():
-    from models.train_wines import train
-
     def fits_only(model, wines, means=True, scales=True):
         train(model, wines, steps=0)
         for buffer, start, keep in ((model.means, 0, means), (model.scales, 1, scales)):
@@ -232,14 +230,11 @@ def trainers():
 
 
 @task(trainers)
-def task_2(train: Callable):
+def task_2(learners: Callable):
     """write the function and run both cells"""
-    from models.train_wines import accuracy
-    from models.wines import WineNet
-
     learned, held_out = wines()
     torch.manual_seed(0)
-    model = call("train(model, wines)", train, WineNet(), learned)
+    model = call("train(model, wines)", learners, WineNet(), learned)
     if not isinstance(model, WineNet):
         return f"train returns {type(model).__name__}, and not the model."
     if not model.means.any():
@@ -364,8 +359,6 @@ def noting(handler):
 
 def judge_worker(ask):
     """What to say about a worker with the learner's handler."""
-    from models.answers import wines as answer_of
-
     held_out, model = wines()[1], trained()
     inputs = json.loads(own.PROJECT["wines.json"].read_text())["inputs"]
     rows = [
