@@ -14,9 +14,10 @@ import pytest
 import torch
 import ts
 from conftest import ROOT
-from course import checks, lesson
+from course import checks, lesson, own
 from course.checks import form, lesson_06, lesson_11
 
+from models import answers
 from models.train import XS, YS, save, train
 
 FOUND = {}
@@ -117,6 +118,27 @@ def functions(torchserve, inverse_weights):
                     name, getattr(content, "read_bytes", lambda it=content: it)()
                 )
     return ROOT / "handlers" / "workflow_functions.py"
+
+
+# Lesson 16
+
+
+@pytest.fixture
+def inference(torchserve):
+    return torchserve.inference
+
+
+@pytest.fixture
+def wines_management(torchserve):
+    """With an archive wines.mar in its model store."""
+    if not (own.MODEL_STORE / "wines.mar").exists():
+        if not answers.WINES.exists():
+            lesson.run_quietly("python -m models.train_wines")
+        command = own.ARCHIVE_COMMAND.replace("own/handler.py", "own/wines_handler.py")
+        command = command.replace("own/model.py", "models/wines.py")
+        command = command.replace("own/wines.pth", "models/wines.pth")
+        lesson.run_quietly(command.replace("own/", "handlers/"))
+    return torchserve.management
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ MADE = [
     "logs/ts_log.log",
     "key_file.json",
 ]
-YOURS = "handlers/model_handler.py.mine"  # stays
+YOURS = ["handlers/model_handler.py.mine", "own/model.py"]  # stay
 OLD = "import sys; sys.version_info = (3, 10, 14)"
 NO_VENV = 'import sys; sys.modules["venv"] = None'
 
@@ -147,7 +147,9 @@ def test_without_a_network_and_then_with_the_cpu_build(project_copy, tmp_path):
 
 def test_clean_removes_what_was_made_and_nothing_else(project_copy):
     root = project_copy()
-    (root / YOURS).write_text("a learner's handler")
+    for yours in YOURS:
+        (root / yours).parent.mkdir(exist_ok=True)
+        (root / yours).write_text("what a learner wrote")
     before = set(root.rglob("*"))
     for made in MADE:
         (root / made).parent.mkdir(parents=True, exist_ok=True)
@@ -157,5 +159,5 @@ def test_clean_removes_what_was_made_and_nothing_else(project_copy):
 
 
 def test_clean_knows_all_that_git_ignores():
-    parts = {part for made in [*MADE, YOURS] for part in made.split("/")}
+    parts = {part for made in [*MADE, *YOURS] for part in made.split("/")}
     assert [name for name in IGNORED if not fnmatch.filter(parts, name)] == []
