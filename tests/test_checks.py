@@ -91,6 +91,14 @@ def management_pb2(tmp_path, monkeypatch):
     sys.modules.pop("management_pb2", None)
 
 
+# Lesson 06
+
+
+@pytest.fixture
+def inference(torchserve):
+    return torchserve.inference
+
+
 # Lesson 05
 
 
