@@ -47,11 +47,11 @@ def broken_server() -> Iterator[str]:
 
 guess_1 = Guess(
     {
-        "a": ("400 and 404", ""),
-        "b": ("500 and 404", "The handler refuses what is no number, with a 400."),
+        "a": ("500 and 404", "The handler refuses what is no number, with a 400."),
+        "b": ("400 and 404", ""),
         "c": ("400 and 503", "503 is for a model that is there and has no worker."),
     },
-    right="a",
+    right="b",
 )
 guess_2 = Guess(
     {
