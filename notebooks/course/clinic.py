@@ -80,17 +80,17 @@ def end_of(error: servers.ServerError) -> str:
 
 
 def death(server: TorchServe) -> str:
-    """What model_log.log says of the first worker that died, once one has died twice.
+    """What model_log.log says of the first worker that died, once it has said it all.
 
     Without time and thread of each line. Of each traceback only the last frame is
     there, with a line of … for the others.
     """
     died = "Backend worker process died."
-    lesson.wait_until(lambda: server.log("model_log.log").count(died) > 1, timeout=60)
-    said = [
-        line.partition(" MODEL_LOG - ")[2]
-        for line in server.log("model_log.log").splitlines()
-    ]
+    log = ""
+    while len(re.findall(r"Error: .*\n", log)) < 2:  # it ends with a second traceback
+        lesson.wait_until(lambda known=log: server.log("model_log.log") != known, 60)
+        log = server.log("model_log.log")
+    said = [line.partition(" MODEL_LOG - ")[2] for line in log.splitlines()]
     first = said.index(died)
     told = [died]
     frames = []

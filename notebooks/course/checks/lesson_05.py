@@ -280,7 +280,7 @@ def _imports(patient_archive):
 
 @task(_imports)
 def task_4(line: str, patient_archive):
-    """put the handler's first line into answer_4, in quotes"""
+    """put the mended line of the handler into answer_4, in quotes"""
     try:
         statements = ast.parse(line.strip()).body
     except SyntaxError as error:
