@@ -37,6 +37,8 @@ During handling of the above exception, another exception occurred:
 Traceback (most recent call last):
   File "/srv/ts/model_loader.py", line 159, in _load_default_handler
     module = importlib.import_module(module_name, "ts.torch_handler")
+  File "/usr/lib/python3.11/importlib/__init__.py", line 126, in import_module
+    return _bootstrap._gcd_import(name[level:], package, level)
   File "<frozen importlib._bootstrap>", line 1140, in _find_and_load_unlocked
 ModuleNotFoundError: No module named 'ts.torch_handler.patient_handler'
 """

@@ -96,14 +96,15 @@ def death(server: TorchServe) -> str:
     frames = []
     for line in said[first + 1 :]:
         if line.startswith("  File "):
-            frames.append([re.sub(r'"[^"]*/', '"…/', line)])
+            frames.append([line])
         elif line.startswith("    ") and frames:
             frames[-1] += [line] if line.strip("^ ~") else []
         elif "_name_part0=" in line:  # the next worker
             break
         else:
             code = [frame for frame in frames if "importlib" not in frame[0]]
-            told += ["  …", *code[-1]] if code else []
+            if code:
+                told += ["  …", re.sub(r'"[^"]*/', '"…/', code[-1][0]), *code[-1][1:]]
             told.append(line)
             frames = []
     return "\n".join(told).rstrip()
