@@ -426,7 +426,7 @@ task_6 = function(
     ),
     (lambda log: (_errors(log, "Error") or [None])[0], '"Error" alone is too little'),
     (
-        lambda log: [ln for ln in log.splitlines() if "Error: " in ln][-1],
+        lambda log: [None, *(ln for ln in log.splitlines() if "Error: " in ln)][-1],
         "That is the second traceback, and with what stands before the message",
     ),
     (lambda log: _errors(log)[0], "A healthy log has no error: give None"),
