@@ -3,9 +3,12 @@
 import ast
 import importlib
 import inspect
+import json
 import pkgutil
 import sys
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
@@ -123,6 +126,9 @@ def functions(torchserve, inverse_weights):
 # Lesson 16
 
 
+# Lesson 06
+
+
 @pytest.fixture
 def inference(torchserve):
     return torchserve.inference
@@ -139,6 +145,55 @@ def wines_management(torchserve):
         command = command.replace("own/wines.pth", "models/wines.pth")
         lesson.run_quietly(command.replace("own/", "handlers/"))
     return torchserve.management
+
+
+# Lesson 05
+
+
+@pytest.fixture
+def server(torchserve):
+    return torchserve
+
+
+@pytest.fixture
+def patient_archive(tmp_path):
+    """What the worker of lesson 05's clinic finds in its archive."""
+    with zipfile.ZipFile(tmp_path / "patient.mar", "w") as archive:
+        archive.write(ROOT / "models/linear.py", "linear.py")
+        archive.writestr("patient_handler.py", "from models.linear import …")
+    return tmp_path / "patient.mar"
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    keys = {name: {"key": f"{name}-7"} for name in ("API", "inference", "management")}
+    (tmp_path / "key_file.json").write_text(json.dumps(keys))
+    return tmp_path / "key_file.json"
+
+
+@pytest.fixture
+def url():
+    """A model behind tokens, as the third server of lesson 05 has it."""
+
+    class Locked(BaseHTTPRequestHandler):
+        def do_POST(self):  # noqa: N802 (the library calls it so)
+            status, says = 200, [8.9932]
+            if self.headers["Authorization"] != "Bearer inference-7":
+                status, says = 400, {"type": "InvalidKeyException"}
+            elif not self.path.endswith("/patient"):
+                status, says = 404, {"message": "Model not found: x"}
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(says).encode())
+
+        def log_message(self, *_): ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Locked) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/predictions/patient"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def find(program: str, path: str = "/ping") -> str | None:
     for process in psutil.process_iter():
         with suppress(psutil.Error):  # one that has ended, or is somebody else's
             if process.username() == mine and _is_yours(process, program):
-                for _, port in sorted(listening([process])):
+                for _, port in sorted(listening([process]), reverse=True):
                     if _answers(f"http://127.0.0.1:{port}{path}"):
                         print(f"Your {program} answers at 127.0.0.1:{port}.")
                         return f"http://127.0.0.1:{port}"
