@@ -74,6 +74,11 @@ def management(torchserve):
 
 
 @pytest.fixture
+def inference(torchserve):
+    return torchserve.inference
+
+
+@pytest.fixture
 def model():
     """Sure of a 7 as far as the first row of the picture is full of ink."""
 
@@ -124,14 +129,6 @@ def functions(torchserve, inverse_weights):
 
 
 # Lesson 16
-
-
-# Lesson 06
-
-
-@pytest.fixture
-def inference(torchserve):
-    return torchserve.inference
 
 
 @pytest.fixture
