@@ -377,7 +377,7 @@ guess_2 = Guess(
             "torch.load looks for no model: it does what the pickle says.",
         ),
         "b": (
-            "an object of the class Surprise, unused",
+            "a Surprise, and no more",
             "What comes back is what the function returned that the file named.",
         ),
         "c": ("what the file says: it writes a file of its own", ""),
