@@ -180,8 +180,8 @@ def task_3(mend: Callable):
         for look in (preflight.check_java, preflight.check_curl):
             result = look()
             if result.status == "FAIL":
-                steps = result.remedy.splitlines()[0]
-                raise Hint(f"The preflight says FAIL  {result.name}: {told(steps)}")
+                found = told(result.found)
+                raise Hint(f"The preflight says FAIL  {result.name}: {found}")
     finally:
         os.environ.clear()
         os.environ.update(mine)

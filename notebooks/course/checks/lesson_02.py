@@ -99,8 +99,8 @@ def task_1(train_step: Callable):
         return f"train_step gives {told(loss)}. Return the loss as a number."
     if not abs(loss - losses[0]) < 1e-4:
         return (
-            f"The first loss is {loss:.3f}, and not {losses[0]:.3f}. It is that of "
-            "the xs and ys that it is given, before one step, not a loop."
+            f"The first loss is {loss:.3f}, and not {losses[0]:.3f}: the mean squared "
+            "error for the xs and ys that it is given, before one step, not a loop."
         )
     if predict(model, 5.0) == before:
         if all(parameter.grad is None for parameter in model.parameters()):

@@ -169,8 +169,8 @@ def task_2(kept_open: Callable, torchserve):
         refused = outcome(kept_open, relay.url + MODEL, 5.0, FEW)
     if not isinstance(refused, Exception):
         return (
-            "An answer was a 503, and its time was noted like any other. "
-            "raise_for_status() stops there."
+            "An answer was a 503, and no error came of it. "
+            "raise_for_status() raises one."
         )
     return (
         f"Right: {FEW} requests, 1 connection, {statistics.median(times):.1f} ms each."
@@ -301,7 +301,7 @@ NOTED = """
     (changed("range(total)", "range(total + 1)", in_process), "6 requests"),
     (changed('{"value": 5}', "5", in_process), "the JSON 5"),
     (changed("1000 * ", "", in_process), "those are seconds"),
-    (changed("assert response.status_code == 200", "pass", in_process), "A 503"),
+    (changed("assert response.status_code == 200", "pass", in_process), "a 503"),
     (changed(ASKED + NOTED, NOTED + ASKED, in_process), "before and after"),
 )
 def task_4(measure_app: Callable):
@@ -327,7 +327,7 @@ def task_4(measure_app: Callable):
     look_at(times, FEW, seconds, SLOW)
     refused.add(FEW + REFUSED)
     if not isinstance(outcome(lambda: measure_app(app, FEW)), Exception):
-        return "A 503 was noted like an answer: look at response.status_code."
+        return "An answer was a 503, and no error came of it: look at status_code."
     return f"Right: {FEW} requests without a network, {min(times):.2f} ms the fastest."
 
 
