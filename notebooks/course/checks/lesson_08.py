@@ -16,7 +16,7 @@ from course.relay import Relay
 
 MODEL = "/predictions/simple_linear"
 SLOW = 0.05  # seconds that one answer takes longer
-FEW, LATE, REFUSED = 5, 3, 2  # requests; the late one and the refused one of them
+FEW, LATE, REFUSED = 4, 2, 1  # requests; the late one and the refused one of them
 
 
 def right_p99(times):
@@ -133,8 +133,8 @@ def look_at(times, total, seconds, late):
     (changed("return times", "return sum(times)"), "list of all times"),
     (changed("return times", "return times[1:]"), "note each one"),
     (changed("return times", "return [str(t) for t in times]"), "numbers alone"),
-    (changed("range(total)", "range(2 * total)"), "10 requests came"),
-    (changed("session.post", "requests.post"), "5 connections"),
+    (changed("range(total)", "range(2 * total)"), "8 requests came"),
+    (changed("session.post", "requests.post"), "4 connections"),
     (changed("json=data", "json={'value': data}"), "raises HTTPError"),
     (changed("json=data", "json=1.0"), "the data 5.0"),
     (changed("1000 * ", ""), "those are seconds"),
@@ -298,7 +298,7 @@ NOTED = """
     (in_process, "Right"),
     (lambda app, total: [1.0] * total, "0 requests"),
     (changed("return times", "return total", in_process), "list of all times"),
-    (changed("range(total)", "range(total + 1)", in_process), "6 requests"),
+    (changed("range(total)", "range(total + 1)", in_process), "5 requests"),
     (changed('{"value": 5}', "5", in_process), "the JSON 5"),
     (changed("1000 * ", "", in_process), "those are seconds"),
     (changed("assert response.status_code == 200", "pass", in_process), "a 503"),
@@ -318,7 +318,7 @@ def task_4(measure_app: Callable):
         return {"input": 5.0, "prediction": 9.0}
 
     start = time.perf_counter()
-    times = call("measure_app(app, 5)", measure_app, app, FEW)
+    times = call("measure_app", measure_app, app, FEW)
     seconds = time.perf_counter() - start
     if len(came) != FEW:
         return f"{len(came)} requests came to /predict, and not {FEW}."
