@@ -5,7 +5,7 @@ import requests
 from course import curves
 from course.relay import Relay
 
-from models.train import train
+from models.train import XS, YS, train
 
 
 def test_it_passes_on_and_counts(flask_server):
@@ -35,8 +35,6 @@ def test_every_picture_can_be_drawn(monkeypatch):
     drawn = []
     monkeypatch.setattr(plt, "show", lambda: drawn.append(plt.gcf().axes))
     model, losses = train(steps=3)
-    from models.train import XS, YS
-
     curves.training(losses, model, XS, YS)
     curves.latency({"directly": [0.02, 0.03], "Flask": [1.0, 2.0]})
     curves.throughput([1, 2], {"TorchServe": [700, 900], "Flask": [800, 900]})
