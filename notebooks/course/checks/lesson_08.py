@@ -1,19 +1,355 @@
-from course.checks.form import ANY, value
+import inspect
+import json
+import math
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Real
 
-task_1 = value(
-    "put milliseconds into answer_1 and run both cells",
-    (8, "Right: 8 clients wait 8 ms each, that is 1,000 requests a second."),
-    (4, "Then 8 clients would get 2,000 answers a second; the server has 1,000."),
-    (2, "More clients do not make a busy server faster. Which way does it go?"),
-    (0.008, "Close: that is in seconds; the question asks for milliseconds."),
-    (ANY, "Not yet. In one second the server hands 1,000 answers to 8 clients."),
+import requests
+from flask import Flask, request
+
+from course.checks.form import Guess, Hint, call, outcome, task, told
+from course.relay import Relay
+
+MODEL = "/predictions/simple_linear"
+SLOW = 0.05  # seconds that one answer takes longer
+FEW, LATE, REFUSED = 4, 2, 1  # requests; the late one and the refused one of them
+
+
+def right_p99(times):
+    ordered = sorted(times)
+    return ordered[math.ceil(0.99 * len(times)) - 1]
+
+
+def in_place(times):
+    times.sort()
+    return right_p99(times)
+
+
+@task(
+    (right_p99, "Right"),
+    (lambda times: statistics.quantiles(times, n=100)[98], "raises"),
+    (lambda times: sorted(times)[int(0.99 * len(times))], "Right"),
+    (lambda times: print(end=""), "Is there a return?"),
+    (lambda times: str(max(times)), "Return one of the times"),
+    (in_place, "in a new order"),
+    (max, "the slowest"),
+    (lambda times: times[math.ceil(0.99 * len(times)) - 1], "Sort"),
+    (lambda times: sorted(times)[len(times) // 100], "the other end"),
+    (statistics.median, "the median"),
+    (statistics.mean, "the mean"),
+    (lambda times: 0.99 * max(times), "none of the times"),
+    (lambda times: sorted(times)[95 * len(times) // 100], "95 percent"),
+    (lambda times: sorted(times)[990] if len(times) > 1 else 0.0, "for a single one"),
+)
+def task_1(p99: Callable):
+    """write p99(times) and run both cells"""
+    ordered = [float(time) for time in range(1, 1001)]
+    times = [ordered[7 * place % 1000] for place in range(1000)]
+    times[-1], times[times.index(1000.0)] = 5000.0, times[-1]
+    ordered[-1] = 5000.0
+    given = list(times)
+    found = call("p99(times)", p99, given)
+    if found is None:
+        return "p99 gives None. Is there a return?"
+    if isinstance(found, bool) or not isinstance(found, Real):
+        return f"p99 gives {told(found)}. Return one of the times."
+    if given != times:
+        return "Your list of times is in a new order now: sorted(times) is a copy."
+    said = f"Of 1,000 times, 990 to 991 is right, and p99 gives {found:g}."
+    if found == 5000:
+        return f"{said} That is the slowest of all."
+    if found in (times[989], times[990]):
+        return f"{said} Sort the times first."
+    if found in ordered[:20]:
+        return f"{said} That is the other end: the fast ones."
+    if math.isclose(found, statistics.median(times)):
+        return f"{said} That is the median."
+    if math.isclose(found, statistics.mean(times)):
+        return f"{said} That is the mean."
+    if not 990 <= found <= 991:
+        known = (
+            "none of the times" if found not in ordered else "not enough, or too many"
+        )
+        slower = sum(time <= found for time in ordered) // 10
+        return f"{said} It is {known}; {slower} percent are no slower than that."
+    if call("p99 of a single time", p99, [7.0]) != 7:
+        return "For 1,000 times it is right; for a single one, 7.0, it has to be 7.0."
+    return f"Right: 990 of 1,000 answers took no longer than {found:g} ms."
+
+
+def kept(url, data, total):
+    times = []
+    with requests.Session() as session:
+        for _ in range(total):
+            start = time.perf_counter()
+            response = session.post(url, json=data, timeout=30)
+            response.raise_for_status()
+            times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+BARE = "        for _ in range(total):"
+LOOP = f"{BARE}\n            start = time.perf_counter()"
+
+
+def changed(old, new, function=kept):
+    """The function with another text in it: a typical mistake."""
+    source = inspect.getsource(function)
+    assert old in source, old
+    scope = {**globals()}
+    exec(source.replace(old, new), scope)
+    return scope[function.__name__]
+
+
+def look_at(times, total, seconds, late):
+    """Raise a Hint unless these are the milliseconds of each request."""
+    if not isinstance(times, list):
+        raise Hint(f"It gives {told(times)}. Return the list of all times.")
+    if not all(isinstance(time, Real) and not isinstance(time, bool) for time in times):
+        raise Hint(f"It gives {told(times)}. The list holds numbers alone.")
+    if len(times) != total:
+        raise Hint(f"{total} requests, and {len(times)} times: note each one.")
+    if 0.9 * late <= times[LATE] < 10 * late:
+        raise Hint(f"One answer came {1000 * late:.0f} ms late: those are seconds.")
+    if sum(times) > 1010 * seconds:
+        raise Hint(
+            f"The times add up to {sum(times):.0f} ms, and all took "
+            f"{1000 * seconds:.0f}. Where is the clock started?"
+        )
+    if times[LATE] < 990 * late:
+        raise Hint(
+            f"One answer came {1000 * late:.0f} ms late, and {times[LATE]:.3f} is "
+            "noted. Is the clock read before and after the request?"
+        )
+
+
+@task(
+    (kept, "Right"),
+    (lambda url, data, total: [], "No request came"),
+    (changed("return times", "return sum(times)"), "list of all times"),
+    (changed("return times", "return times[1:]"), "note each one"),
+    (changed("return times", "return [str(t) for t in times]"), "numbers alone"),
+    (changed("range(total)", "range(2 * total)"), "8 requests came"),
+    (changed("session.post", "requests.post"), "4 connections"),
+    (changed("json=data", "json={'value': data}"), "raises HTTPError"),
+    (changed("json=data", "json=1.0"), "the data 5.0"),
+    (changed("1000 * ", ""), "those are seconds"),
+    (
+        changed(LOOP, f"        start = time.perf_counter()\n{BARE}"),
+        "Where is the clock",
+    ),
+    (changed("response.raise_for_status()", "pass"), "raise_for_status"),
+)
+def task_2(kept_open: Callable, torchserve):
+    """write kept_open(url, data, total) and run both cells"""
+    server = torchserve.inference
+    requests.get(f"{server}/ping", timeout=10)
+    with Relay(server, slow={LATE: SLOW}) as relay:
+        start = time.perf_counter()
+        times = call("kept_open", kept_open, relay.url + MODEL, 5.0, FEW)
+        seconds = time.perf_counter() - start
+    came = len(relay.bodies)
+    if not came:
+        return "No request came to the server."
+    if came != FEW:
+        return f"{came} requests came, and not {FEW}."
+    if any(json.loads(body) != 5.0 for body in relay.bodies):
+        return f"Each request carries the data 5.0, and not {told(relay.bodies[0])}."
+    if relay.connections != 1:
+        return (
+            f"{came} requests came over {relay.connections} connections. "
+            "Whose post keeps one open?"
+        )
+    look_at(times, FEW, seconds, SLOW)
+    with Relay(server, refused=REFUSED) as relay:
+        refused = outcome(kept_open, relay.url + MODEL, 5.0, FEW)
+    if not isinstance(refused, Exception):
+        return (
+            "An answer was a 503, and no error came of it. "
+            "raise_for_status() raises one."
+        )
+    return (
+        f"Right: {FEW} requests, 1 connection, {statistics.median(times):.1f} ms each."
+    )
+
+
+def right_throughput(ask, callers, total):
+    with ThreadPoolExecutor(callers) as pool:
+        start = time.perf_counter()
+        list(pool.map(ask, [5.0] * total))
+        seconds = time.perf_counter() - start
+    return total / seconds
+
+
+MAP = "pool.map(ask, [5.0] * total)"
+SUBMIT = "[pool.submit(ask, 5.0) for _ in range(total)]; pool.shutdown()"
+
+
+class Ask:
+    """Asks the model for one number, and notes how many ask at the same time."""
+
+    def __init__(self, server, callers, failing=-1):
+        self.url, self.callers, self.failing = f"{server}{MODEL}", callers, failing
+        self.calls = self.running = self.most = 0
+        self.patience = 1.0  # seconds to wait for the other callers
+        self.first, self.last = math.inf, 0.0
+        self.change = threading.Condition()
+
+    def __call__(self, x):
+        with self.change:
+            number, self.calls = self.calls, self.calls + 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+            self.first = min(self.first, time.perf_counter())
+            self.change.notify_all()
+            if not self.change.wait_for(
+                lambda: self.most >= self.callers, self.patience
+            ):
+                self.patience = 0.0
+        try:
+            if number == self.failing:
+                raise requests.HTTPError("503, from the check")
+            response = requests.post(self.url, json=x, timeout=30)
+            response.raise_for_status()
+            time.sleep(0.02)  # long enough to see who else asks
+            return response.json()[0]
+        finally:
+            with self.change:
+                self.running -= 1
+                self.last = time.perf_counter()
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+@task(
+    (right_throughput, "Right"),
+    (lambda ask, callers, total: print(end=""), "Return a number"),
+    (lambda ask, callers, total: 700.0, "0 requests"),
+    (changed("[5.0] * total", "[5.0] * total * callers", right_throughput), "48 requ"),
+    (changed("list(pool.map(", "list(map(", right_throughput), "1 at a time"),
+    (
+        changed("Executor(callers)", "Executor(total)", right_throughput),
+        "how many threads",
+    ),
+    (changed("return total /", "return", right_throughput), "smaller"),
+    (changed(f"list({MAP})", MAP, right_throughput), "before the last answer"),
+    (changed(f"list({MAP})", SUBMIT, right_throughput), "a request failed"),
+)
+def task_3(throughput: Callable, torchserve):
+    """write throughput(ask, callers, total) and run both cells"""
+    callers, total = 4, 12
+    requests.get(f"{torchserve.inference}/ping", timeout=10)
+    ask = Ask(torchserve.inference, callers)
+    start = time.perf_counter()
+    found = call("throughput(ask, 4, 12)", throughput, ask, callers, total)
+    most = total / (ask.last - ask.first) if ask.calls else 0
+    least = total / (time.perf_counter() - start)
+    if isinstance(found, bool) or not isinstance(found, Real):
+        return f"throughput gives {told(found)}. Return a number."
+    if ask.calls != total:
+        return f"throughput(ask, 4, 12) sent {ask.calls} requests, and not 12."
+    if ask.most != callers:
+        return (
+            f"At most {ask.most} at a time asked, and not {callers}: how many threads?"
+        )
+    if found > 1.02 * most:
+        return (
+            f"It gives {found:.0f} a second, and it was {most:.0f}: "
+            "the clock was read before the last answer came."
+        )
+    if not found >= 0.98 * least:
+        return (
+            f"It gives {found:.3g}, and it was {least:.0f} a second: that is smaller. "
+            "Requests divided by seconds?"
+        )
+    failed = outcome(throughput, Ask(torchserve.inference, callers, 5), callers, total)
+    if not isinstance(failed, Exception):
+        return (
+            f"It gives {told(failed)} although a request failed: look at every result; "
+            "list(pool.map(…)) raises what ask has raised."
+        )
+    return f"Right: {total} answers, {callers} at a time, {found:.0f} a second."
+
+
+def in_process(app, total):
+    client = app.test_client()
+    times = []
+    for _ in range(total):
+        start = time.perf_counter()
+        response = client.post("/predict", json={"value": 5})
+        assert response.status_code == 200
+        times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+ASKED = """
+        response = client.post("/predict", json={"value": 5})
+        assert response.status_code == 200"""
+NOTED = """
+        times.append(1000 * (time.perf_counter() - start))"""
+
+
+@task(
+    (in_process, "Right"),
+    (lambda app, total: [1.0] * total, "0 requests"),
+    (changed("return times", "return total", in_process), "list of all times"),
+    (changed("range(total)", "range(total + 1)", in_process), "5 requests"),
+    (changed('{"value": 5}', "5", in_process), "the JSON 5"),
+    (changed("1000 * ", "", in_process), "those are seconds"),
+    (changed("assert response.status_code == 200", "pass", in_process), "a 503"),
+    (changed(ASKED + NOTED, NOTED + ASKED, in_process), "before and after"),
+)
+def task_4(measure_app: Callable):
+    """write measure_app(app, total) and run both cells"""
+    app, came, refused = Flask("check"), [], set()
+
+    @app.post("/predict")
+    def answer():
+        number = len(came)
+        came.append(request.get_json(silent=True))
+        if number in refused:
+            return {"message": "refused by the check"}, 503
+        time.sleep(SLOW if number == LATE else 0)
+        return {"input": 5.0, "prediction": 9.0}
+
+    start = time.perf_counter()
+    times = call("measure_app", measure_app, app, FEW)
+    seconds = time.perf_counter() - start
+    if len(came) != FEW:
+        return f"{len(came)} requests came to /predict, and not {FEW}."
+    if any(body != {"value": 5} for body in came):
+        return f"The app got the JSON {told(came[0])}, and not {{'value': 5}}."
+    look_at(times, FEW, seconds, SLOW)
+    refused.add(FEW + REFUSED)
+    if not isinstance(outcome(lambda: measure_app(app, FEW)), Exception):
+        return "An answer was a 503, and no error came of it: look at status_code."
+    return f"Right: {FEW} requests without a network, {min(times):.2f} ms the fastest."
+
+
+ONE = "TorchServe hands each request from a Java process to a Python process and back."
+TWO = "Flask's development server opens a connection for each request, all in Python."
+NEAR = "The difference was more than a tenth."
+
+guess_1 = Guess(
+    {
+        "a": ("TorchServe is faster", ONE),
+        "b": ("Flask is faster", TWO),
+        "c": ("they differ by less than a tenth", NEAR),
+    }
 )
 
-task_2 = value(
-    "put a number into mended and run both cells",
-    (20, "Right: one request in ten took 20 ms, so p99 is 20 ms."),
-    (10.5, "That is still the mean of two percentiles. No request took 10.5 ms."),
-    (2.9, "That is the mean of all requests. p99 is asked for."),
-    (1, "That is the median, or the first client alone. Take all 1,000 requests."),
-    (ANY, "Not yet. Put both lists together with +, then take p99 of the result."),
+guess_2 = Guess(
+    {
+        "a": (
+            "TorchServe gets more done",
+            "Look which one keeps the processor longer.",
+        ),
+        "b": ("Flask gets more done", TWO),
+        "c": ("they differ by less than a tenth", NEAR),
+    }
 )
