@@ -1,3 +1,4 @@
+import copy
 import json
 import logging
 import traceback
@@ -37,7 +38,11 @@ guess_2 = Guess(
 )
 
 
-def in_worker(learners):
+FORM = ' A form\'s request has no "body": look under "data" then.'
+ZERO = ' 0 counts as false, so "or" passes it over: get("body", …) does not.'
+
+
+def in_worker(learners, model=lambda rows: 2 * rows - 1):
     """A worker with the learner's class, and its handler, which notes what happens."""
 
     class Probe(learners):
@@ -48,7 +53,7 @@ def in_worker(learners):
 
         def inference(self, rows):
             self.rows = rows
-            return 2 * rows - 1 if isinstance(rows, torch.Tensor) else rows
+            return model(rows) if isinstance(rows, torch.Tensor) else rows
 
         def handle(self, requests, context):
             try:
@@ -59,6 +64,7 @@ def in_worker(learners):
 
     if not issubclass(learners, BaseHandler):
         raise Hint(f"{told(learners)} is no handler: leave the class's first line.")
+    Probe.__name__ = learners.__name__
     handler = Probe()
     context = Context("probe", "", {}, 8, None, "", model_yaml_config={})
     return local_worker.start(handler, context), handler
@@ -82,6 +88,20 @@ def exception(handler):
     ]
     names = [name for name in frames if name in METHODS]
     return f"{names[-1] if names else 'The handler'} raises {told(handler.raised)}."
+
+
+def why(handler, values):
+    """A hint for what a handler's method raised, if it is a usual one."""
+    error = handler.raised
+    if isinstance(error, AttributeError) and error.name == "refused":
+        return " Begin self.refused in preprocess, anew for every batch."
+    if isinstance(error, TypeError) and values[0] == 0:
+        return ZERO
+    if isinstance(error, (KeyError, TypeError)):
+        return FORM if any(isinstance(it, (bytes, bytearray)) for it in values) else ""
+    if "dimensions 'str'" in str(error):
+        return " float() reads each of them."
+    return " The placeholder is a number: 0.0." if "NoneType" in str(error) else ""
 
 
 def number_of(answer):
@@ -132,6 +152,19 @@ def bodies(requests):
         ),
         'has no "body"',
     ),
+    (
+        batch(
+            lambda self, them: torch.tensor(
+                [[float(it.get("body") or it.get("data"))] for it in them]
+            )
+        ),
+        "0 counts as false",
+    ),
+    (
+        batch(lambda self, them: torch.tensor([[it.get("body")] for it in them])),
+        "float() reads each",
+    ),
+    (batch(lambda self, them: Batch.preprocess(self, them).double()), "dtype"),
     (batch(lambda self, them: 1 / 0), "ZeroDivisionError"),
     (batch(lambda self, them: Batch.preprocess(self, them).sort(0)[0]), "order"),
     (BaseHandler, "raises"),
@@ -140,15 +173,13 @@ def bodies(requests):
 )
 def task_1(batch_handler: type):
     """write preprocess and run both cells"""
-    for values in ["5", "7"], [3], [7, "5", bytearray(b"-1")]:
+    for values in ["5", "7"], [0], [7, "5", bytearray(b"-1")]:
         worker, handler = in_worker(batch_handler)
         answers = asked(worker, *values)
         size, rows = len(values), handler.rows
         sent = f"Of a batch with {', '.join(map(str, map(repr, values)))}:"
         if rows is ...:
-            form = size == 3 and isinstance(handler.raised, (KeyError, TypeError))
-            hint = ' A form\'s request has no "body": look under "data" then.'
-            return f"{sent} {exception(handler)}{hint if form else ''}"
+            return f"{sent} {exception(handler)}{why(handler, values)}"
         if not isinstance(rows, torch.Tensor):
             hint = "Is there a return?" if rows is None else "torch.tensor makes one."
             return f"{sent} preprocess gives {told(rows)}, and no tensor. {hint}"
@@ -159,9 +190,10 @@ def task_1(batch_handler: type):
                 hint = "It has one number: do you read requests[0] alone?"
             return f"{sent} {shape} {hint}"
         if rows.dtype != torch.float32:
-            return (
-                f"{sent} {rows.dtype} is not the model's float32: float() the values."
-            )
+            hint = "float() the values."
+            if rows.dtype == torch.float64:
+                hint = "torch.tensor makes it of floats; name no other dtype."
+            return f"{sent} {rows.dtype} is not the model's float32. {hint}"
         if answers[0].status != 200:
             return f"{sent} {answers[0]}. Leave the other methods as they are."
         if rows.flatten().tolist() != [float(value) for value in values]:
@@ -169,8 +201,10 @@ def task_1(batch_handler: type):
     return "Right: batches of 1, 2 and 3 get 1, 2 and 3 answers, in order."
 
 
+HUGE = 10**400
 VALUES = [
     ("5", 5.0, "A text: float() reads it. Is there a return?"),
+    ("-2.5e1", -25.0, "Leave the reading to float(): it knows how numbers look."),
     (-0.5, -0.5, "JSON arrives as a number already."),
     (5, 5.0, "Give a float for a whole number too."),
     (bytearray(b"7"), 7.0, "Bytes come first: decode() makes text of them."),
@@ -181,7 +215,9 @@ VALUES = [
     ({"value": 5}, ValueError, "JSON may be an object. Ask for the type."),
     (True, ValueError, "A boolean is an int in Python: ask for bool too."),
     ("1_000", ValueError, "float() skips underscores: look for one in a text."),
+    (bytearray(b"1_000"), ValueError, "Bytes come as bytearray: decode() them first."),
     ("1e39", ValueError, "It is beyond 1e38."),
+    (HUGE, ValueError, "JSON has such integers. Compare first, then float()."),
     ("-1e39", ValueError, "It is beyond -1e38."),
     ("inf", ValueError, "It is beyond 1e38."),
     ("nan", ValueError, "Comparing with nan is always False: not (low <= it <= high)."),
@@ -211,6 +247,27 @@ def without(*names):
     return lambda value: parse_number(value, names)
 
 
+def bytes_alone(value):
+    return float(value) if isinstance(value, bytearray) else parse_number(value)
+
+
+def digits_alone(value):
+    if isinstance(value, str) and not value.replace(".", "").isdigit():
+        raise ValueError("not a number")
+    return parse_number(value)
+
+
+def float_first(value):
+    return parse_number(float(value) if type(value) is int else value)
+
+
+def returns_it(value):
+    try:
+        return parse_number(value)
+    except ValueError as error:
+        return error
+
+
 def catches_all(value):
     try:
         return parse_number(value)
@@ -228,21 +285,31 @@ def catches_all(value):
     (without("large"), "beyond 1e38"),
     (lambda value: value if value == "5" else float(value), "parse_number('5') gives"),
     (catches_all, "let it through"),
+    (bytes_alone, "decode() them first"),
+    (digits_alone, "Leave the reading to float()"),
+    (float_first, "parse_number(10**400) raises OverflowError"),
+    (returns_it, "raise it, do not return it"),
+    (lambda value: ValueError if value is True else parse_number(value), "raise it"),
     (lambda value: print(end=""), "Is there a return?"),
     (lambda value: int(value), "It has to give 5.0"),
 )
 def task_2(parse: Callable):
     """write parse_number and run both cells"""
     for value, wanted, hint in VALUES:
-        found = outcome(parse, value)
-        refused = isinstance(found, ValueError)
-        if wanted is ValueError and refused:
+        try:
+            does, found = "gives", parse(copy.deepcopy(value))
+        except (Exception, SystemExit) as error:
+            does, found = "raises", error
+        if wanted is ValueError and does == "raises" and isinstance(found, ValueError):
             continue
         if wanted is not ValueError and type(found) is float and found == wanted:
             continue
-        does = "raises" if isinstance(found, BaseException) else "gives"
         right = "raise ValueError" if wanted is ValueError else f"give {wanted}"
-        call = f"parse_number({told(value)}) {does} {told(found)}."
+        returned = found is ValueError or isinstance(found, ValueError)
+        if returned and wanted is ValueError:
+            hint = "raise it, do not return it."
+        shown = "10**400" if value == HUGE else told(value)
+        call = f"parse_number({shown}) {does} {told(found)}."
         return f"{call} It has to {right}. {hint}"
     refused = sum(wanted is ValueError for _, wanted, _ in VALUES)
     return f"Right: {len(VALUES) - refused} values are read, {refused} are refused."
@@ -311,6 +378,39 @@ def raises(self, requests):
     return torch.tensor([[parse_number(request.get("body"))] for request in requests])
 
 
+def by_body(self, requests):
+    only = [{"body": it.get("body")} for it in requests]
+    return Refusing.preprocess(self, only)
+
+
+def by_key(self, requests):
+    return Refusing.preprocess(self, [{"body": it["body"]} for it in requests])
+
+
+def by_or(self, requests):
+    either = [{"body": it.get("body") or it.get("data")} for it in requests]
+    return Refusing.preprocess(self, either)
+
+
+def whole_placeholder(self, requests):
+    rows = Refusing.preprocess(self, requests)
+    return rows.long() if len(self.refused) == len(rows) else rows
+
+
+def no_placeholder(self, requests):
+    rows = Refusing.preprocess(self, requests).tolist()
+    return torch.tensor(
+        [None if n in self.refused else it for n, it in enumerate(rows)]
+    )
+
+
+def never_begun(self, requests):
+    try:
+        return raises(self, requests)
+    except ValueError as error:
+        self.refused[0] = str(error)
+
+
 def says_text(self, outputs):
     answers = Refusing.postprocess(self, outputs)
     return [it if isinstance(it, list) else it["message"] for it in answers]
@@ -336,6 +436,12 @@ def says_nothing(self, outputs):
         "reshape(-1, 1)",
     ),
     (refusing(preprocess=keeps_notes), "the batch before"),
+    (refusing(preprocess=by_body), 'has no "body"'),
+    (refusing(preprocess=by_key), 'has no "body"'),
+    (refusing(preprocess=by_or), "0 counts as false"),
+    (refusing(preprocess=whole_placeholder), "torch.int64"),
+    (refusing(preprocess=no_placeholder), "The placeholder is a number"),
+    (refusing(preprocess=never_begun), "Begin self.refused in preprocess"),
     (refusing(postprocess=lambda *_: print(end="")), "Invalid model predict output"),
     (refusing(postprocess=lambda self, rows: rows), "a list"),
     (refusing(postprocess=lambda self, rows: rows.tolist()[:1]), MATCH),
@@ -354,7 +460,7 @@ def says_nothing(self, outputs):
 def task_3(refusing_handler: type):
     """write both methods and run both cells"""
     worker, handler = in_worker(refusing_handler)
-    for values in ["5", "abc", b"7"], ["abc", True, 7], [None, "1_000"], [3, 4, 5]:
+    for values in ["5", "abc", b"7"], ["abc", True, 0], [None, "1_000"], [3, 4, 5]:
         handler.rows, handler.raised = ..., None
         answers = asked(worker, *values)
         bad = {n for n, value in enumerate(values) if value in ("abc", None, "1_000")}
@@ -362,8 +468,10 @@ def task_3(refusing_handler: type):
         sent = f"Of a batch with {', '.join(map(repr, values))}:"
         size, rows = len(values), handler.rows
         if rows is ...:
-            hint = "Catch it for one request: here all of the batch get a 503."
-            return f"{sent} {exception(handler)} {hint}"
+            hint = why(handler, values)
+            if isinstance(handler.raised, ValueError) and not hint:
+                hint = " Catch it for one request: here all of the batch get a 503."
+            return f"{sent} {exception(handler)}{hint}"
         if not isinstance(rows, torch.Tensor):
             return f"{sent} preprocess gives {told(rows)}. Is there a return?"
         if rows.shape != (size, 1):
@@ -372,8 +480,11 @@ def task_3(refusing_handler: type):
                 hint = "A placeholder keeps a refused one's place."
             shape = f"{len(rows)} rows for {size} requests, shape {tuple(rows.shape)}"
             return f"{sent} {shape}. {hint}"
+        if rows.dtype != torch.float32:
+            hint = "the model wants float32. A placeholder of 0.0 makes it so."
+            return f"{sent} the rows are {rows.dtype}, and {hint}"
         if handler.raised:
-            return f"{sent} {exception(handler)}"
+            return f"{sent} {exception(handler)}{why(handler, values)}"
         if answers[0].status == 503:
             hint = "postprocess has to give a list, an entry each."
             if "data type" in answers[0].body:
@@ -399,6 +510,10 @@ def task_3(refusing_handler: type):
                     hint = "Give a list with its number."
                 if not bad:
                     hint = "Notes of the batch before? Begin anew in preprocess."
+                if answer.status == 400 and isinstance(value, bytes):
+                    hint = FORM.strip()
+                if answer.status == 400 and value == 0:
+                    hint = ZERO.strip()
                 return f"{told_it}. It sent a number. {hint}"
     return "Right: 4 batches, 11 requests, each with its own status and answer."
 
@@ -475,22 +590,34 @@ def two_alone(worker):
     return [answer.status for answer in both] == [200, 200]
 
 
+def to_the_digit(worker):
+    return examine(worker) and str(worker.ask({"body": "5"})[0]) == "200 [8.9932]"
+
+
 @task(
-    (examine, "Right"),
-    (lambda worker: True, "answers the first request alone"),
-    (alone, "answers the first request alone"),
-    (two_alone, "fails a whole batch"),
-    (lambda worker: two_alone(worker) and len(asked(worker, "5", "a")) == 2, "whole"),
-    (
-        lambda worker: two_alone(worker) and asked(worker, "5", "a")[0].status == 200,
-        "answers a word with 200",
-    ),
-    (lambda worker: examine(worker, "odd", "numbers", "after"), "Send these too"),
-    (lambda worker: examine(worker, "numbers", "after"), "swaps the answers"),
-    (lambda worker: examine(worker, "after"), "after a bad batch"),
-    (lambda worker: False, "The project's handler is right"),
-    (lambda worker: print(end=""), "True or False"),
-    (lambda worker: 1 / 0, "ZeroDivisionError"),
+    lambda weights: [
+        (examine, "Right"),
+        (to_the_digit, "Right"),
+        (lambda worker: True, "answers the first request alone"),
+        (alone, "answers the first request alone"),
+        (two_alone, "fails a whole batch"),
+        (
+            lambda worker: two_alone(worker) and len(asked(worker, "5", "a")) == 2,
+            "whole",
+        ),
+        (
+            lambda worker: (
+                two_alone(worker) and asked(worker, "5", "a")[0].status == 200
+            ),
+            "answers a word with 200",
+        ),
+        (lambda worker: examine(worker, "odd", "numbers", "after"), "Send these too"),
+        (lambda worker: examine(worker, "numbers", "after"), "swaps the answers"),
+        (lambda worker: examine(worker, "after"), "after a bad batch"),
+        (lambda worker: False, "The project's handler is right"),
+        (lambda worker: print(end=""), "True or False"),
+        (lambda worker: 1 / 0, "ZeroDivisionError"),
+    ]
 )
 def task_4(examine_: Callable):
     """write the function and run both cells"""
@@ -511,7 +638,9 @@ def task_4(examine_: Callable):
 
 def outcome_of(function, handler):
     """What a function says of a worker; an exception is a way to say no."""
-    worker = in_worker(handler)[0]
+    from models import train
+
+    worker = in_worker(handler, train.load())[0]
     try:
         return function(worker)
     except Exception as error:

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import posixpath
+import re
 import shlex
 import subprocess
 import sys
@@ -33,12 +34,9 @@ guess_1 = Guess(
 )
 guess_2 = Guess(
     {
-        "a": (
-            "TorchServe is not installed as it should be",
-            "It looked among its own handlers only because your file had failed.",
-        ),
-        "b": ("the archive lacks model_handler.py", "It is there, with its line 1."),
-        "c": ("what an earlier line says", ""),
+        "a": ("models", "An earlier line says so. It is not the last."),
+        "b": ("models.linear", "Python looks for models first, and gets no further."),
+        "c": ("a module of TorchServe", ""),
     },
     right="c",
 )
@@ -62,7 +60,12 @@ def but(old, new):
 
 def options_of(command):
     """The words of a command, and what the archiver itself reads from them."""
-    words = shlex.split(command.replace("\\\n", " "))
+    if re.search(r"\\[ \t\r]+\n", command):
+        raise Hint("Nothing may stand behind a backslash, not even a blank.")
+    command = command.replace("\\\n", " ").strip()
+    if "\n" in command:
+        raise Hint("In a terminal a line ends the command. A backslash continues it.")
+    words = shlex.split(command)
     if words[:1] != ["torch-model-archiver"]:
         raise Hint("The command starts with torch-model-archiver.")
     says = io.StringIO()
@@ -76,17 +79,22 @@ def options_of(command):
 
 
 def run(words, folder):
-    """What the archiver prints in a folder; its temp folder, which it empties, too."""
+    """What a program prints in a folder; its temp folder, which it empties, too."""
     [program, *_] = lesson.words_of(words[0])
     temp = tempfile.mkdtemp(dir=folder)
     return subprocess.run(
         [program, *words[1:]],
         cwd=folder,
-        env={**os.environ, **dict.fromkeys(lesson.TEMP, temp)},
+        env={
+            **os.environ,
+            **dict.fromkeys(lesson.TEMP, temp),
+            "PYTHON_COLORS": "0",  # no colors in a traceback, from Python 3.13 on
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=60,
     ).stdout
 
@@ -96,6 +104,8 @@ def run(words, folder):
     (but("--model-name ", "--model-name="), "Right"),
     (but("--force", "-f").replace(" models/", " ./models/"), "Right"),
     (but("--version", " \\\n -v"), "Right"),
+    (but(" --version", "\n --version"), "A backslash continues it"),
+    (but(" --version", " \\ \n --version"), "behind a backslash"),
     (but("handlers/model_", "model_"), "No such file or directory: 'model_handler.py'"),
     (but("model_store", "model-store"), "--export-path is 'model-store'"),
     (but("--force", ""), "already exists"),
@@ -178,6 +188,8 @@ def manifest_of(path):
 @task(
     (look_into, "Right"),
     (lambda path: list(look_into(path)), "Right"),
+    (lambda path: (tuple(look_into(path)[0]), look_into(path)[1]), "Right"),
+    (lambda path: (packed_names(path).sort(), look_into(path)[1]), "sorted(…) gives"),
     (lambda path: print(end=""), "Is there a return?"),
     (lambda path: look_into(path)[0], "two things"),
     (lambda path: (packed_names(path), look_into(path)[1]), "sorted"),
@@ -206,9 +218,12 @@ def task_2(look: Callable):
             return f"It gives {told(pair)}, and not two things. {hint}"
         names, model = pair
         wanted = sorted([f"{name}.py", "handler.py", "MAR-INF/MANIFEST.json"])
-        if not isinstance(names, list) or sorted(map(str, names)) != wanted:
-            return f"The names are {told(names)}, and not {wanted}."
-        if names != wanted:
+        if not isinstance(names, (list, tuple)) or sorted(map(str, names)) != wanted:
+            hint = (
+                " sort() gives None, sorted(…) gives a list." if names is None else ""
+            )
+            return f"The names are {told(names)}, and not {wanted}.{hint}"
+        if [*names] != wanted:
             return f"The names are {told(names)}. Are they sorted?"
         if isinstance(model, (bytes, str)):
             return f"The manifest is {type(model).__name__}. json.loads reads it."
@@ -238,6 +253,12 @@ def mended(old="from models.linear", new="from linear", *more):
     return mend
 
 
+def by_the_way(folder):
+    """The project's root is on the path, wherever the server is started there."""
+    line = "from models.linear"
+    mended(line, f"import sys; sys.path.append('.'); {line}")(folder)
+
+
 def fails(folder):
     lesson.run_quietly(but("--force", "--force --extra-files models/linears.py"))
 
@@ -257,7 +278,8 @@ def with_package(folder):
         (mended("", ""), "side by side"),
         (mended("", "", "--extra-files", "models/linear.py"), "side by side"),
         (mended("", "", "--extra-files", "models"), "what is in a folder"),
-        (mended("from models.", "from ."), "attempted relative import"),
+        (by_the_way, "first error: ModuleNotFoundError: No module named 'models'"),
+        (lambda folder: folder / "model_handler.py", "The folder is text"),
         (lambda folder: 1 / 0, "ZeroDivisionError"),
         (fails, "File does not exist: models/linears.py"),
         (lambda folder: folder, "no simple_linear.mar"),
@@ -275,7 +297,9 @@ def task_3(mend: Callable):
             said = told(error)
             if isinstance(error, RuntimeError):  # with all that the archiver printed
                 said = tracebacks.first_error(str(error).partition("Traceback")[2])
-            raise Hint(f"mend raises {said}.")
+            text = "for /: 'str' and" in said
+            hint = " The folder is text: Path(folder, …)." if text else ""
+            raise Hint(f"mend raises {said}.{hint}")
         made = Path(folder, "simple_linear.mar")
         if not made.exists():
             raise Hint("There is no simple_linear.mar in the folder. Archive into it.")
@@ -292,9 +316,8 @@ def task_3(mend: Callable):
             )
         elsewhere = made.rename(Path(root, "elsewhere.mar")).as_posix()
         handler.unlink()
-        log = lesson.output_of(
-            f'python -I notebooks/course/local_worker.py "{elsewhere}" 5'
-        )
+        worker = str(lesson.ROOT / "notebooks" / "course" / "local_worker.py")
+        log = run(["python", "-I", worker, elsewhere, "5"], root)
     *_, loaded, answer = ["", *log.strip().splitlines()]
     if not answer.startswith("200 [8.99"):
         return (
@@ -333,8 +356,23 @@ def by_size(archive, *files):
     return [it for it in files if sizes.get(Path(it).name) != len(content(it))]
 
 
+def by_time(archive, *files):
+    made = Path(archive).stat().st_mtime
+    newer = [it for it in files if Path(it).stat().st_mtime > made]
+    return [it for it in files if it in newer or it in by_name(archive, it)]
+
+
+def as_text(archive, *files):
+    with zipfile.ZipFile(archive) as packed:
+        texts = {name: packed.read(name).decode() for name in packed.namelist()}
+    return [it for it in files if texts.get(Path(it).name) != Path(it).read_text()]
+
+
 @task(
     (stale, "Right"),
+    (lambda *them: [Path(file) for file in stale(*them)], "Right"),
+    (by_time, "Compare what is in them"),
+    (as_text, "read_bytes()"),
     (by_path, "Path(file).name"),
     (by_name, "Compare what is in them"),
     (by_size, "the same size"),
@@ -342,7 +380,7 @@ def by_size(archive, *files):
     (lambda *them: [Path(file).name for file in stale(*them)], "as it was given"),
     (lambda *them: bool(stale(*them)), "a list"),
     (lambda *them: print(end=""), "Is there a return?"),
-    (lambda archive, file: stale(archive, file), "takes 2 positional"),
+    (lambda archive, file: stale(archive, file), "*files takes them all"),
     (lambda *them: [], "Compare what is in them"),
 )
 def task_4(stale_: Callable):
@@ -350,7 +388,8 @@ def task_4(stale_: Callable):
     with tempfile.TemporaryDirectory(prefix="archive-") as folder:
         place = Path(folder).as_posix()
         files = {
-            name: f"{place}/code/{name}" for name in ("a.py", "b.py", "c.pth", "d")
+            name: f"{place}/code/{name}"
+            for name in ("a.py", "b.py", "c.pth", "d", "e.py")
         }
         Path(place, "code").mkdir()
         with zipfile.ZipFile(f"{place}/some.mar", "w") as packed:
@@ -360,8 +399,14 @@ def task_4(stale_: Callable):
                     packed.writestr(name, b"\x93 new")
         Path(files["b.py"]).write_bytes(b"\x93 changed")
         Path(files["c.pth"]).write_bytes(b"\x93 old")
+        for file in files.values():  # the time does not tell
+            os.utime(file, (1e9, 1e9))
         hints = [
-            (("a.py",), [], "The archive holds it by its name alone: Path(file).name."),
+            (
+                ("a.py", "e.py"),
+                [],
+                "The archive holds it by its name alone: Path(file).name.",
+            ),
             (("a.py", "b.py"), ["b.py"], "Compare what is in them, byte for byte."),
             (("c.pth",), ["c.pth"], "The other bytes have the same size."),
             (("d", "a.py"), ["d"], "One may be missing. Look among the names first."),
@@ -373,13 +418,18 @@ def task_4(stale_: Callable):
     for (given, wanted, hint), found in zip(hints, said, strict=True):
         asked = f"stale('some.mar', {', '.join(map(repr, given))})"
         if isinstance(found, BaseException):
+            if isinstance(found, UnicodeDecodeError):
+                hint = "Not every file is text: read_bytes()."
+            if "positional argument" in told(found):
+                hint = "Any number of files: in a definition *files takes them all."
             return f"{asked} raises {told(found)}. {hint}"
         if not isinstance(found, list):
             hint = "Is there a return?" if found is None else "Give a list."
             return f"{asked} gives {told(found)}, and not a list. {hint}"
         if found == wanted and wanted:
             return f"{asked} gives {told(found)}. Give each file as it was given."
-        if found != [files[name] for name in wanted]:
+        posix = [it.as_posix() if isinstance(it, Path) else it for it in found]
+        if posix != [files[name] for name in wanted]:
             short = told(found).replace(f"{place}/code/", "")
             return f"{asked} gives {short}, and not {wanted}. {hint}"
     return "Right: it finds the changed one, the missing one, and leaves the others."
