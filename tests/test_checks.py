@@ -5,15 +5,12 @@ import importlib
 import inspect
 import pkgutil
 import sys
-import zipfile
-from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 import torch
-import ts
-from course import checks
+from course import checks, rpc
 from course.checks import form, lesson_06, lesson_11
 
 FOUND = {}
@@ -77,14 +74,43 @@ def model():
     return scores
 
 
+# Lesson 13
+
+
 @pytest.fixture
-def management_pb2(tmp_path, monkeypatch):
-    """What lesson 13 makes of the contract in the server's jar."""
-    with zipfile.ZipFile(Path(ts.__file__).parent / "frontend/model-server.jar") as jar:
-        jar.extract("proto/management.proto", tmp_path)
-    monkeypatch.syspath_prepend(tmp_path / "proto")
-    yield grpc.protos("management.proto")
-    sys.modules.pop("management_pb2", None)
+def stubs(tmp_path):
+    """A folder with the contracts, as the lesson has it."""
+    rpc.unpack(tmp_path)
+    return tmp_path.as_posix()
+
+
+@pytest.fixture
+def contracts(stubs, monkeypatch):
+    """The modules of both contracts, messages and calls."""
+    monkeypatch.syspath_prepend(stubs)
+    return [grpc.protos_and_services(name) for name in rpc.CONTRACTS]
+
+
+@pytest.fixture
+def inference_pb2(contracts):
+    return contracts[0][0]
+
+
+@pytest.fixture
+def management_pb2(contracts):
+    return contracts[1][0]
+
+
+@pytest.fixture
+def inference(contracts, torchserve):
+    with grpc.insecure_channel(f"127.0.0.1:{torchserve.grpc_inference_port}") as way:
+        yield contracts[0][1].InferenceAPIsServiceStub(way)
+
+
+@pytest.fixture
+def manager(contracts, torchserve):
+    with grpc.insecure_channel(f"127.0.0.1:{torchserve.grpc_management_port}") as way:
+        yield contracts[1][1].ManagementAPIsServiceStub(way)
 
 
 @pytest.fixture
