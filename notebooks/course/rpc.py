@@ -64,4 +64,4 @@ def cancelled(log: str) -> list[str]:
     lines = [
         line.split(" - ", 1)[1] for line in log.splitlines() if "cancelled" in line
     ]
-    return [*dict.fromkeys(line.partition(" for requestId")[0] for line in lines)]
+    return sorted({line.partition(" for requestId")[0] for line in lines})
