@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from ts.torch_handler.base_handler import BaseHandler
 from ts.utils.util import PredictionException
 
@@ -17,6 +17,17 @@ MAX_SCANS = 100  # of a JPEG: each is a pass over the whole picture, ten are usu
 START_OF_SCAN = b"\xff\xda"
 SIDE = 512  # pixels: a longer side is shortened before the digit is looked for
 MIN_CONTRAST = 32  # of 255, between the ink and what is around it
+
+# What turns a photo upright, by the orientation that its EXIF notes.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 EXPECTED = (
     "expected one handwritten digit as a PNG or JPEG of at most "
@@ -73,12 +84,13 @@ def read_picture(file) -> torch.Tensor:
 def decode(file: bytes) -> Image.Image:
     """Decode a PNG or JPEG to 256 shades of gray, no side longer than SIDE.
 
-    Transparent places become white. Of an animation the first picture counts. A small
-    file may claim a huge picture, so its size is read before its pixels are.
+    A photo is turned upright as its EXIF says. Transparent places become white. Of an
+    animation the first picture counts. A small file may claim a huge picture, so its
+    size is read before its pixels are.
 
     Raises PredictionException, one of BROKEN, or Image.DecompressionBombError.
     """
-    picture = Image.open(io.BytesIO(file), formats=("PNG", "JPEG"))
+    opened = picture = Image.open(io.BytesIO(file), formats=("PNG", "JPEG"))
     if picture.width * picture.height > MAX_PIXELS:
         raise refusal(413, "the picture has too many pixels")
     if picture.format != "PNG" and file.count(START_OF_SCAN) > MAX_SCANS:
@@ -93,7 +105,9 @@ def decode(file: bytes) -> Image.Image:
         opacity = picture.getchannel("A")
     gray = Image.new("L", picture.size, "white")
     gray.paste(picture.convert("L"), mask=opacity)
-    return gray.reduce(-(-max(gray.size) // SIDE))
+    gray = gray.reduce(-(-max(gray.size) // SIDE))
+    turn = TURNS.get(opened.getexif().get(ExifTags.Base.Orientation))
+    return gray if turn is None else gray.transpose(turn)
 
 
 def find_digit(gray: Image.Image) -> torch.Tensor:
@@ -121,10 +135,23 @@ def find_digit(gray: Image.Image) -> torch.Tensor:
     return torch.from_numpy(16 * small / small.max()).unsqueeze(0)
 
 
+def decide(row: list[float], names: list[str], least: float) -> dict:
+    """The answer for ten probabilities; without a digit if none of them is enough."""
+    best = max(row)
+    digit = row.index(best) if best >= least else None
+    return {
+        "digit": digit,
+        "name": None if digit is None else names[digit],
+        "probabilities": dict(zip(names, row, strict=True)),
+    }
+
+
 class DigitsHandler(BaseHandler):
     """Answers a batch: n pictures in, n answers out, in the same order.
 
     An answer is {"digit": 3, "name": "three", "probabilities": {"zero": 0.01, …}}.
+    Where no probability reaches least_probability, which stands below handler in the
+    archive's model-config.yaml, digit and name are null. Without that file, 0.
     """
 
     def initialize(self, context):
@@ -134,6 +161,8 @@ class DigitsHandler(BaseHandler):
         if self.mapping is None:
             raise FileNotFoundError("index_to_name.json is missing in the archive")
         self.names = [self.mapping[str(digit)] for digit in range(10)]
+        settings = (context.model_yaml_config or {}).get("handler") or {}
+        self.least = float(settings.get("least_probability", 0))
 
     def preprocess(self, requests):
         """Turn n requests into a tensor (n, 1, 8, 8); note which ones are refused."""
@@ -163,11 +192,6 @@ class DigitsHandler(BaseHandler):
                 self.context.set_response_status(status, reason, index)
                 answer = {"code": status, "type": kind, "message": message}
             else:
-                digit = row.index(max(row))
-                answer = {
-                    "digit": digit,
-                    "name": self.names[digit],
-                    "probabilities": dict(zip(self.names, row, strict=True)),
-                }
+                answer = decide(row, self.names, self.least)
             answers.append(answer)
         return answers

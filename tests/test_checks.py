@@ -8,19 +8,22 @@ import pkgutil
 import sys
 import threading
 import zipfile
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from urllib.parse import parse_qsl
 
 import grpc
 import numpy as np
 import pytest
 import torch
-import ts
+import yaml
 from conftest import ROOT
-from course import checks, lesson, own
+from course import checks, lesson, own, pictures, rpc
 from course.checks import form, lesson_06, lesson_11
+from ts.utils.util import PredictionException
 
-from models import answers
+from handlers import digits_handler
+from models import answers, train_digits
 from models.train import XS, YS, save, train
 
 FOUND = {}
@@ -89,14 +92,150 @@ def model():
     return scores
 
 
+# Lesson 13
+
+
 @pytest.fixture
-def management_pb2(tmp_path, monkeypatch):
-    """What lesson 13 makes of the contract in the server's jar."""
-    with zipfile.ZipFile(Path(ts.__file__).parent / "frontend/model-server.jar") as jar:
-        jar.extract("proto/management.proto", tmp_path)
-    monkeypatch.syspath_prepend(tmp_path / "proto")
-    yield grpc.protos("management.proto")
-    sys.modules.pop("management_pb2", None)
+def stubs(tmp_path):
+    """A folder with the contracts, as the lesson has it."""
+    rpc.unpack(tmp_path)
+    return tmp_path.as_posix()
+
+
+@pytest.fixture
+def contracts(stubs, monkeypatch):
+    """The modules of both contracts, messages and calls."""
+    monkeypatch.syspath_prepend(stubs)
+    return [grpc.protos_and_services(name) for name in rpc.CONTRACTS]
+
+
+@pytest.fixture
+def inference_pb2(contracts):
+    return contracts[0][0]
+
+
+@pytest.fixture
+def management_pb2(contracts):
+    return contracts[1][0]
+
+
+@pytest.fixture
+def inference(contracts, torchserve):
+    with grpc.insecure_channel(f"127.0.0.1:{torchserve.grpc_inference_port}") as way:
+        yield contracts[0][1].InferenceAPIsServiceStub(way)
+
+
+@pytest.fixture
+def manager(contracts, torchserve):
+    with grpc.insecure_channel(f"127.0.0.1:{torchserve.grpc_management_port}") as way:
+        yield contracts[1][1].ManagementAPIsServiceStub(way)
+
+
+# Lesson 15
+
+
+def sure_of_sevens(picture):
+    """Of a 7 as far as the first row is full of ink, else of a 1."""
+    ink = picture[0, 0].sum() / 16
+    return 8 * (ink * torch.eye(10)[7] + 2.3 * torch.eye(10)[1])
+
+
+def nearest(picture):
+    """Scores by the distance to the mean of each digit: nine of ten are right."""
+    return -(means() - picture).square().mean(dim=(1, 2, 3)) / 2
+
+
+@cache
+def means():
+    learned, _, _ = train_digits.load_data()
+    each = [learned.pictures[learned.labels == n].mean(dim=0) for n in range(10)]
+    return torch.stack(each)
+
+
+class DigitsServer(ThreadingHTTPServer):
+    """What lesson 15 asks of TorchServe, without its worker's start."""
+
+    def __init__(self, scores):
+        super().__init__(("127.0.0.1", 0), DigitsRequest)
+        self.scores, self.least = scores, {"digits": 0.9}
+        self.inference = self.management = f"http://127.0.0.1:{self.server_port}"
+        self.archive = lesson.ROOT / "model_store" / "tests-digits.mar"
+        with zipfile.ZipFile(self.archive, "w") as packed:
+            packed.writestr("MAR-INF/MANIFEST.json", '{"model": {}}')
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+        self.archive.unlink()
+
+
+class DigitsRequest(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(200, [{"modelUrl": self.server.archive.name}])
+
+    def do_DELETE(self):
+        del self.server.least[self.path.rpartition("/")[2]]
+        self.answer(200, {})
+
+    def do_POST(self):
+        path, _, query = self.path.partition("?")
+        file = self.rfile.read(int(self.headers["Content-Length"]))
+        if query:
+            asked = dict(parse_qsl(query))
+            with zipfile.ZipFile(lesson.ROOT / "model_store" / asked["url"]) as packed:
+                manifest = json.loads(packed.read("MAR-INF/MANIFEST.json"))
+                config = packed.read(manifest["model"]["configFile"])
+            settings = yaml.safe_load(config)["handler"]
+            self.server.least[asked["model_name"]] = settings["least_probability"]
+            return self.answer(200, {})
+        try:
+            row = self.server.scores(digits_handler.read_picture(file)).softmax(dim=0)
+        except PredictionException:
+            return self.answer(400, {})
+        least = self.server.least[path.rpartition("/")[2]]
+        digits = [*"0123456789"]
+        return self.answer(200, digits_handler.decide(row.tolist(), digits, least))
+
+    def answer(self, status, what):
+        body = json.dumps(what).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def digits_at():
+    with DigitsServer(sure_of_sevens) as server:
+        yield f"{server.inference}/predictions/digits"
+
+
+@pytest.fixture
+def digits_server():
+    with DigitsServer(nearest) as server:
+        yield server
+    assert [*server.least] == ["digits"], "the check takes its model out again"
+
+
+@pytest.fixture
+def photo_files():
+    _, some, _ = train_digits.load_data()
+    return pictures.photos(some.pictures[:20], 30)
+
+
+@pytest.fixture
+def photo_labels():
+    _, some, _ = train_digits.load_data()
+    return some.labels[:20].tolist()
 
 
 # Lesson 14

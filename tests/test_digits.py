@@ -18,19 +18,16 @@ import pytest
 import torch
 from course import local_worker
 from course.lesson import ROOT
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 from ts.context import Context
 from ts.utils.util import PredictionException
 
-from handlers.digits_handler import (
-    EXPECTED,
-    DigitsHandler,
-    read_picture,
-)
+from handlers import digits_handler
+from handlers.digits_handler import EXPECTED, DigitsHandler, read_picture
 from models.train_digits import Digits, load, load_data, predict, save, train
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-LEARNED, HELD_OUT = load_data()
+LEARNED, _, HELD_OUT = load_data()
 
 
 # Pictures, and the files that hold them.
@@ -89,6 +86,21 @@ def jpeg_of_scans(count):
     return file[:-2] + count * last + file[-2:]
 
 
+def orientation(number):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = number
+    return exif
+
+
+def turned(number, kind):
+    """The bar as a phone stores it that was held in one of eight ways."""
+    back = {6: 8, 8: 6}.get(number, number)
+    turn = digits_handler.TURNS.get(back)
+    picture = bar() if turn is None else bar().transpose(turn)
+    return file_of(picture, kind, exif=orientation(number), **QUALITY[kind])
+
+
+QUALITY = {"PNG": {}, "JPEG": {"quality": 95}}
 SIXTEEN_BIT = Image.fromarray(np.asarray(bar(), dtype=np.uint16) * 128 + 2000)
 ANIMATION = {"save_all": True, "append_images": [Image.new("L", bar().size, "white")]}
 
@@ -113,6 +125,12 @@ READABLE = {
     "light on dark": file_of(Image.eval(bar(), lambda v: 255 - v)),
     "light on dark, JPEG": file_of(Image.eval(bar(), lambda v: 255 - v), "JPEG"),
     "pale": file_of(Image.eval(bar(), lambda v: 150 + v // 5)),
+    **{
+        f"turned as EXIF {n} says, {kind}": turned(n, kind)
+        for n in range(1, 9)
+        for kind in ("PNG", "JPEG")
+    },
+    "an orientation that is none": file_of(bar(), exif=orientation(99)),
     "an animation": file_of(bar(), **ANIMATION),
     "tiny": file_of(bar().reduce(10)),
     "large": file_of(bar().resize((3000, 2400))),
@@ -247,8 +265,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def start(folder):
-    manifest = {"model": {"modelFile": "digits.py", "serializedFile": "digits.pth"}}
+def start(folder, **more):
+    files = {"modelFile": "digits.py", "serializedFile": "digits.pth"}
+    manifest = {"model": {**files, **more}}
     context = Context(
         "digits", str(folder), manifest, 8, None, "0.12.0", model_yaml_config={}
     )
@@ -272,15 +291,18 @@ def scans(folder):
 
     Each is 200 pixels high, dark on a white sheet that leaves it room.
     """
-    right = predict(load(folder / "digits.pth"), HELD_OUT.pictures) == HELD_OUT.labels
+    model = load(folder / "digits.pth")
     requests = []
     for digit in range(10):
-        place = (right & (HELD_OUT.labels == digit)).nonzero()[0].item()
-        ink = np.uint8(255 - HELD_OUT.pictures[place, 0].numpy() * 255 / 16)
-        sheet = Image.new("L", (300, 250), "white")
-        sheet.paste(Image.fromarray(ink).resize((200, 200)), (20, 20))
         field, kind = ("data", "JPEG") if digit % 2 else ("body", "PNG")
-        requests.append({field: file_of(sheet, kind)})
+        for picture in HELD_OUT.pictures[HELD_OUT.labels == digit]:
+            ink = np.uint8(255 - picture[0].numpy() * 255 / 16)
+            sheet = Image.new("L", (300, 250), "white")
+            sheet.paste(Image.fromarray(ink).resize((200, 200)), (20, 20))
+            file = file_of(sheet, kind)
+            if predict(model, read_picture(file)[None]).item() == digit:
+                break
+        requests.append({field: file})
     return requests
 
 
@@ -338,6 +360,7 @@ def test_every_answer_is_json_by_its_content_type(folder, scans):
     """And a refusal is noted in the form that all handlers share."""
     handler = DigitsHandler()
     handler.context, handler.names, handler.device = Mock(), NAMES, "cpu"
+    handler.least = 0
     handler.model = load(folder / "digits.pth")
     inputs = handler.preprocess([scans[0], {"data": b"x"}])
     assert handler.refused == {1: (400, f"no PNG or JPEG, or a broken one: {EXPECTED}")}
@@ -352,3 +375,47 @@ def test_an_archive_without_names_does_not_start(folder, tmp_path):
     (copy / "index_to_name.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"index_to_name\.json"):
         start(copy)
+
+
+# A threshold, below which the handler answers no digit.
+
+
+@pytest.mark.parametrize(
+    ("settings", "digits"),
+    [
+        ("handler: {}", [0, 3]),
+        ("minWorkers: 1\nhandler:", [0, 3]),
+        ("handler:\n  least_probability: 1.01", [None, None]),
+    ],
+)
+def test_below_the_threshold_of_the_archive_there_is_no_digit(
+    folder, scans, tmp_path, settings, digits
+):
+    copy = tmp_path / "archive"
+    shutil.copytree(folder, copy)
+    (copy / "model-config.yaml").write_text(settings)
+    worker = start(copy, configFile="model-config.yaml")
+    answers = worker.ask(scans[0], scans[3], {"body": b"x"})
+    assert [answer.status for answer in answers] == [200, 200, 400]
+    found = [json.loads(answer.body) for answer in answers[:2]]
+    assert [answer["digit"] for answer in found] == digits
+    for answer in found:
+        digit = answer["digit"]
+        assert answer["name"] == (None if digit is None else NAMES[digit])
+        assert list(answer["probabilities"]) == NAMES
+
+
+def test_as_sure_as_the_threshold_is_enough():
+    row = [0.6, 0.4, *[0.0] * 8]
+    assert digits_handler.decide(row, NAMES, 0.6)["name"] == "zero"
+    assert digits_handler.decide(row, NAMES, 0.61)["name"] is None
+
+
+def test_a_model_that_is_loaded_predicts(tmp_path):
+    """It drops nothing out: the same scores each time, as after training."""
+    few = Digits(LEARNED.pictures[:64], LEARNED.labels[:64])
+    model = train(few, epochs=1)
+    save(model, tmp_path / "digits.pth")
+    loaded = load(tmp_path / "digits.pth")
+    assert not loaded.training
+    assert loaded(few.pictures).equal(model(few.pictures))

@@ -2,22 +2,16 @@
 
 import importlib
 import json
-import zipfile
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
 import pytest
 import requests
-import ts
 from bad_input import NOT_A_NUMBER, NUMBERS, PNG
 from conftest import ROOT
-from course import lesson
-from google.rpc import status_pb2
+from course import lesson, rpc
 
-JAR = Path(ts.__file__).parent / "frontend" / "model-server.jar"
-CONTRACTS = ["inference.proto", "management.proto"]
 DIRECT = [("grpc.enable_http_proxy", 0)]
 
 BODIES = {
@@ -65,15 +59,13 @@ class Handler(BaseHandler):
 def generated(tmp_path_factory):
     """The modules that protoc makes of the protocol files in the server's jar."""
     folder = tmp_path_factory.mktemp("stubs")
-    with zipfile.ZipFile(JAR) as jar:
-        for name in CONTRACTS:
-            (folder / name).write_bytes(jar.read(f"proto/{name}"))
-    here, packages = folder.as_posix(), Path(status_pb2.__file__).parents[2].as_posix()
+    rpc.unpack(folder)
+    here = folder.as_posix()
     lesson.run_quietly(
-        f'python -m grpc_tools.protoc -I "{here}" -I "{packages}" '
-        f'--python_out "{here}" --grpc_python_out "{here}" {" ".join(CONTRACTS)}'
+        f'python -m grpc_tools.protoc -I "{here}" -I "{rpc.GOOGLE}" '
+        f'--python_out "{here}" --grpc_python_out "{here}" {" ".join(rpc.CONTRACTS)}'
     )
-    names = [f"{name.removesuffix('.proto')}_pb2" for name in CONTRACTS]
+    names = [f"{name.removesuffix('.proto')}_pb2" for name in rpc.CONTRACTS]
     names += [f"{name}_grpc" for name in names]
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
@@ -228,3 +220,33 @@ def test_a_stream_ends_the_worker_of_a_handler_that_sends_no_parts(client):
         assert client.ask(model=model) == client.ask(), "another worker answers"
         [after] = client.workers(model)
         assert before["pid"] != after["pid"]
+
+
+# What lesson 13 shows with.
+
+
+def test_an_outline_is_the_contract_without_its_comments(tmp_path):
+    rpc.unpack(tmp_path)
+    file = tmp_path / "inference.proto"
+    assert rpc.outline(file, "PredictionsRequest").splitlines()[:2] == [
+        "message PredictionsRequest {",
+        "    string model_name = 1;",
+    ]
+    whole = rpc.outline(file)
+    assert "service InferenceAPIsService {" in whole and "//" not in whole
+    assert whole.count("\n}") == whole.count(" {\n") > 2
+
+
+def test_medians_are_those_of_each_way():
+    medians = rpc.medians({"quick": int, "slow": lambda: sum(range(20_000))}, 2, 5)
+    assert 0 < medians["quick"] < medians["slow"] < 1000
+
+
+def test_the_log_tells_whose_caller_is_gone():
+    line = (
+        "2026-01-01T00:00:00,000 [WARN ] W-1 Job - grpc client call already cancelled"
+    )
+    lines = [f"{line} for requestId: {n}" for n in (7, 8)]
+    log = "\n".join([*lines, "2026 [INFO ] - ready", f"{line}, not sent for requestId"])
+    said = "grpc client call already cancelled"
+    assert rpc.cancelled(log) == [said, f"{said}, not sent"]

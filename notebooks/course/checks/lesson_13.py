@@ -1,48 +1,557 @@
-from google.protobuf.message import Message
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from math import isclose
+from pathlib import Path
 
-from course.checks.form import ANY, task, value
+import grpc
+import requests
+from google.protobuf.empty_pb2 import Empty
 
-task_1 = value(
-    "put a whole number into answer_1 and run both cells",
-    (1, "Right: a 0 is as good as not set, and TorchServe makes 1 of that."),
-    (0, "So the colleague hoped. Which number is it that a message cannot hold?"),
-    (ANY, "Not yet. Try it: send the message, then look at workers_of."),
+from course import rpc
+from course.checks.form import Guess, Hint, call, task, told
+
+NO_ANSWER = 5  # seconds, for a call that was given no deadline
+guess_1 = Guess(
+    {
+        "a": (
+            "INVALID_ARGUMENT",
+            "That is the name which fits, but TorchServe 0.12 drops the handler's 400.",
+        ),
+        "b": (
+            "INTERNAL",
+            "TorchServe says that where it refuses itself; here your handler refused.",
+        ),
+        "c": ("OK, with the refusal as the answer", "The refusal is in the answer."),
+    },
+    right="c",
+)
+SLOWER = "All three wait for the same worker; the rest is the client's own work."
+guess_2 = Guess(
+    {
+        "a": ("gRPC was the fastest", f"{SLOWER} The stub has some to do, too."),
+        "b": ("HTTP with requests was the fastest", f"{SLOWER} requests does much."),
+        "c": ("HTTP with http.client was the fastest", SLOWER),
+    }
 )
 
-QUERY = {"url": "simple_linear.mar", "model_name": "twin"}
-QUERY |= {"initial_workers": 2, "batch_size": 8}
+
+# Task 1: the command that makes the modules.
+
+MADE = {
+    f"{file.removesuffix('.proto')}_{end}": (file, option)
+    for file in rpc.CONTRACTS
+    for end, option in [("pb2.py", "python_out"), ("pb2_grpc.py", "grpc_python_out")]
+}
+OPTIONS = argparse.ArgumentParser(prog="protoc", allow_abbrev=False)
+OPTIONS.add_argument("-I", "--proto_path", action="append")
+OPTIONS.add_argument("--python_out")
+OPTIONS.add_argument("--grpc_python_out")
+OPTIONS.add_argument("files", nargs="*")
 
 
-def messages(management_pb2):
-    def register(**more):
-        return management_pb2.RegisterModelRequest(**{**QUERY, **more})
-
+def commands(stubs):
+    start, both = "python -m grpc_tools.protoc", " ".join(rpc.CONTRACTS)
+    here, google = f'-I "{stubs}"', f'-I "{rpc.GOOGLE}"'
+    out, calls = f'--python_out "{stubs}"', f'--grpc_python_out "{stubs}"'
     return [
-        (register(synchronous=True), "Right"),
-        (register(), "Close. Does HTTP return"),
-        (register(synchronous=True, batch_size=2), "batch_size is 2"),
-        (register(synchronous=True, url="twin.mar"), "url is 'twin.mar'"),
-        (register(synchronous=True, runtime="python"), "not have this one: runtime"),
-        (management_pb2.ScaleWorkerRequest(), "twin is a ScaleWorkerRequest"),
-        (management_pb2.RegisterModelRequest, "is a class"),
-        (QUERY, "has the type dict."),
+        (f"{start} {here} {google} {out} {calls} {both}", "Right"),
+        (f'{start} {here} -I"{rpc.GOOGLE}" {out} {calls} {both}', "Right"),
+        (f"{start} {here} {out} {calls} {both}", "a second -I with {rpc.GOOGLE}"),
+        (f"{start} {google} {out} {calls} {both}", "-I names the folder with the con"),
+        (f"{start} {here} {google} {out} {both}", "which option writes the calls?"),
+        (f"{start} {here} {google} {calls} {both}", "which option writes the mess"),
+        (f"{start} {here} {google} {out} {calls} inference.proto", "management.proto"),
+        (f"{start} {here} {google} {out} {calls}", "no contract to read"),
+        (f"{start} {here} {google} --python_out . {calls} {both}", "the folder stubs"),
+        (f"protoc {here} {out} {both}", "python -m grpc_tools.protoc"),
+        ("python -m grpc_tools.protoc -I {stubs} --python_out .", "an f before"),
+        (start, "no contract to read"),
     ]
 
 
-@task(messages)
-def task_2(message: Message):
-    """put a message into twin and run both cells"""
-    kind = message.DESCRIPTOR.name
-    if kind != "RegisterModelRequest":
-        return f"twin is a {kind}; POST /models registers a model."
-    for field, right in QUERY.items():
-        found = getattr(message, field)
-        if found != right:
-            return f"{field} is {found!r}, and the request has {right!r}."
-    others = {field.name for field, _ in message.ListFields()} - {*QUERY}
-    if "synchronous" not in others:
-        return "Close. Does HTTP return before the workers are READY?"
-    if others != {"synchronous"}:
-        more = ", ".join(sorted(others - {"synchronous"}))
-        return f"The request does not have this one: {more}."
-    return "Right: with synchronous=True both return when two workers are READY."
+@task(commands)
+def task_1(command: str, stubs):
+    """put a command into answer_1, in quotes"""
+    words = shlex.split(command.replace("\\\n", " "))
+    if words[1:3] != ["-m", "grpc_tools.protoc"]:
+        return f"{told(command)} does not begin with python -m grpc_tools.protoc."
+    if "{" in command:
+        return "A name in braces is in the text: it needs an f before the quotes."
+    options, _ = OPTIONS.parse_known_args(words[3:])
+    if not options.files:
+        return "There is no contract to read: their files come last."
+    for folder in filter(None, (options.python_out, options.grpc_python_out)):
+        if Path(folder).resolve() != Path(stubs).resolve():
+            return f"It writes to {told(folder)}; they belong into the folder stubs."
+    finished = subprocess.run(
+        [sys.executable, *words[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    there = {path.name for path in Path(stubs).glob("*.py")}
+    for name in there:
+        (Path(stubs) / name).unlink()
+    said = finished.stdout.strip().splitlines() or ["nothing"]
+    if "google" in said[0]:
+        return (
+            f"protoc says: {said[0]} Your contracts import that one of Google's. It "
+            "needs a second -I with {rpc.GOOGLE}, its folder."
+        )
+    if finished.returncode:
+        return f"protoc says: {said[0]} -I names the folder with the contracts."
+    for name, (file, option) in MADE.items():
+        if name not in there:
+            kind = "messages" if option == "python_out" else "calls"
+            missing = f"It made {len(there)} of 4 modules, and not {name}"
+            if not getattr(options, option):
+                return f"{missing}: which option writes the {kind}?"
+            return f"{missing}: is {file} in the command?"
+    return "Right: four modules, two for each contract."
+
+
+# Tasks 2, 3 and 5: clients of the inference port.
+
+
+class Spy:
+    """A stub that notes how Predictions is called, and passes the calls on."""
+
+    def __init__(self, stub):
+        self.stub, self.deadlines, self.events = stub, [], []
+        self.Predictions = self.Call(self)
+        try:
+            stub.Ping(Empty(), timeout=NO_ANSWER)
+        except grpc.RpcError:
+            raise requests.ConnectionError from None
+
+    def __getattr__(self, name):
+        return getattr(self.stub, name)
+
+    class Call:
+        def __init__(self, spy):
+            self.spy = spy
+
+        def __call__(self, message, timeout=None, **more):
+            self.spy.deadlines.append(timeout)
+            self.spy.events.append("waits")
+            given = NO_ANSWER if timeout is None else timeout
+            return self.spy.stub.Predictions(message, timeout=given, **more)
+
+        def future(self, message, timeout=None, **more):
+            self.spy.deadlines.append(timeout)
+            self.spy.events.append("begins")
+            given = NO_ANSWER if timeout is None else timeout
+            future = self.spy.stub.Predictions.future(message, timeout=given, **more)
+            return Future(future, self.spy.events)
+
+
+class Future:
+    """A call under way, which notes when somebody waits for its end."""
+
+    def __init__(self, future, events):
+        self.future, self.events = future, events
+
+    def __getattr__(self, name):
+        if name in ("result", "code", "exception", "details"):
+            self.events.append("waits")
+        return getattr(self.future, name)
+
+
+def clients(inference_pb2):
+    def ask(stub, data, model="simple_linear", timeout=5):
+        message = inference_pb2.PredictionsRequest(
+            model_name=model, input={"data": data}
+        )
+        try:
+            return "OK", stub.Predictions(message, timeout=timeout).prediction
+        except grpc.RpcError as error:
+            return error.code().name, b""
+
+    def request(data, model="simple_linear"):
+        return inference_pb2.PredictionsRequest(model_name=model, input={"data": data})
+
+    def no_deadline(stub, data, model="simple_linear", timeout=5):
+        return "OK", stub.Predictions(request(data, model)).prediction
+
+    def always_five(stub, data, model="simple_linear", timeout=5):
+        return "OK", stub.Predictions(request(data, model), timeout=5).prediction
+
+    def catches_nothing(stub, data, model="simple_linear", timeout=5):
+        message = request(data, model)
+        return "OK", stub.Predictions(message, timeout=timeout).prediction
+
+    def same_model(stub, data, model="simple_linear", timeout=5):
+        return ask(stub, data, "simple_linear", timeout)
+
+    def same_number(stub, data, model="simple_linear", timeout=5):
+        return ask(stub, b"5", model, timeout)
+
+    def whole(stub, data, model="simple_linear", timeout=5):
+        return "OK", stub.Predictions(request(data, model), timeout=timeout)
+
+    def code(stub, data, model="simple_linear", timeout=5):
+        try:
+            return catches_nothing(stub, data, model, timeout)
+        except grpc.RpcError as error:
+            return error.code(), b""
+
+    def same_status(stub, data, model="simple_linear", timeout=5):
+        status, answer = ask(stub, data, model, timeout)
+        return "OK" if status == "OK" else "INTERNAL", answer
+
+    def refuses_text(stub, data, model="simple_linear", timeout=5):
+        try:
+            return catches_nothing(stub, data, model, timeout)
+        except grpc.RpcError:
+            return "ERROR", None
+
+    return [
+        (ask, "Right"),
+        (no_deadline, "no deadline"),
+        (always_five, "timeout=7 was asked for"),
+        (catches_nothing, "Catch grpc.RpcError"),
+        (same_model, "Does model go into the message?"),
+        (same_number, "Does data go into the message?"),
+        (whole, "its field prediction has the bytes"),
+        (code, "its name is a text"),
+        (same_status, "and too short a time ('INTERNAL'"),
+        (refuses_text, "error.code().name"),
+        (lambda stub, data: ask(stub, data)[1], "a status and bytes"),
+        (lambda *_: ("OK", b"[9]"), "made no call"),
+        (lambda stub, data: ask(stub, data), "raises TypeError"),
+    ]
+
+
+def pair(label, found):
+    """The status and the bytes that ask returns."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise Hint(f"{label} gives {told(found)}: return a status and bytes.")
+    status, answer = found
+    if hasattr(answer, "prediction"):
+        raise Hint(f"{label} gives a message; its field prediction has the bytes.")
+    if isinstance(status, grpc.StatusCode):
+        raise Hint(f"{label} gives {told(status)}; its name is a text.")
+    return status, answer
+
+
+@task(clients)
+def task_2(ask: Callable, inference):
+    """write the function ask"""
+    spy = Spy(inference)
+    label = 'ask(stub, b"5")'
+    found = call(label, ask, spy, b"5")
+    if not spy.deadlines:
+        return f"{label} made no call of stub.Predictions."
+    five = pair(label, found)
+    if spy.deadlines[0] is None:
+        return f"{label} calls with no deadline: it would wait for ever."
+    label = 'ask(stub, b"-2.75", timeout=7)'
+    other = pair(label, call(label, lambda: ask(spy, b"-2.75", timeout=7)))
+    if spy.deadlines[-1] != 7:
+        return f"timeout=7 was asked for, and the call got {told(spy.deadlines[-1])}."
+    label = 'ask(stub, b"5", model="nosuch")'
+    try:
+        wrong = pair(label, ask(spy, b"5", model="nosuch"))
+    except grpc.RpcError:
+        return f"{label} raises INTERNAL. Catch grpc.RpcError and return its status."
+    if wrong[0] == "OK":
+        return f"{label} gives an answer. Does model go into the message?"
+    if wrong != ("INTERNAL", b""):
+        return f"{label} gives {told(wrong)}. Return error.code().name and b''."
+    if five == other:
+        return f"5 and -2.75 get the same: {told(five)}. Does data go into the message?"
+    late = 'ask(stub, b"5", timeout=0.000001)'
+    gave_up = pair(late, call(late, lambda: ask(spy, b"5", timeout=1e-6)))
+    if not (near(five, 9) and near(other, -6.5)) or gave_up[0] != "DEADLINE_EXCEEDED":
+        return f"5 gives {told(five)}, and too short a time {told(gave_up)}."
+    return "Right: OK for 5, INTERNAL for no model, DEADLINE_EXCEEDED for no time."
+
+
+def near(found, wanted):
+    """Whether the status is OK, and the answer a list with about that number."""
+    try:
+        status, [value] = found[0], json.loads(found[1])
+        return status == "OK" and isclose(value, wanted, abs_tol=0.1)
+    except (TypeError, ValueError):
+        return False
+
+
+def predictors(inference_pb2):
+    def ask(stub, data, model="simple_linear", timeout=5):
+        message = inference_pb2.PredictionsRequest(
+            model_name=model, input={"data": data}
+        )
+        try:
+            return "OK", stub.Predictions(message, timeout=timeout).prediction
+        except grpc.RpcError as error:
+            return error.code().name, b""
+
+    def predict(stub, data, **options):
+        status, answer = ask(stub, data, **options)
+        if status != "OK":
+            raise RuntimeError(status)
+        answer = json.loads(answer)
+        if isinstance(answer, dict):
+            raise ValueError(answer["message"])
+        return answer[0]
+
+    def trusting(stub, data, **options):
+        status, answer = ask(stub, data, **options)
+        if status != "OK":
+            raise RuntimeError(status)
+        return json.loads(answer)[0]
+
+    def believes_ok(stub, data, **options):
+        answer = json.loads(ask(stub, data, **options)[1])
+        if isinstance(answer, dict):
+            raise ValueError(answer["message"])
+        return answer[0]
+
+    def silent(stub, data, **options):
+        try:
+            return predict(stub, data, **options)
+        except ValueError:
+            return None
+
+    def wordless(stub, data, **options):
+        try:
+            return predict(stub, data, **options)
+        except ValueError:
+            raise ValueError from None
+
+    def without_status(stub, data, **options):
+        try:
+            return predict(stub, data, **options)
+        except RuntimeError:
+            raise RuntimeError from None
+
+    def other_error(stub, data, **options):
+        try:
+            return predict(stub, data, **options)
+        except RuntimeError:
+            return "INTERNAL"
+
+    return [
+        (predict, "Right"),
+        (trusting, "raises KeyError: 0. A refusal is a dict"),
+        (believes_ok, "raises JSONDecodeError"),
+        (silent, "gives None, where ValueError"),
+        (wordless, "without the handler's message"),
+        (without_status, "without the status"),
+        (other_error, "gives 'INTERNAL', where RuntimeError"),
+        (lambda stub, data: json.loads(ask(stub, data)[1]), "a list: its first"),
+        (lambda stub, data: ask(stub, data)[1], "bytes: json.loads"),
+        (lambda stub, data: ask(stub, data), "gives ('OK'"),
+        (lambda *_: 8.99, "sent nothing"),
+        (lambda stub: 5, "raises TypeError"),
+    ]
+
+
+@task(predictors)
+def task_3(predict: Callable, inference):
+    """write the function predict"""
+    spy = Spy(inference)
+    label = 'predict(stub, b"5")'
+    found = call(label, predict, spy, b"5")
+    kind = type(found).__name__
+    if not spy.deadlines:
+        return f"{label} sent nothing: it has to use its stub."
+    if kind == "list":
+        return f"{label} gives {told(found)}, a list: its first element is the number."
+    if kind == "bytes":
+        return f"{label} gives {told(found)}, bytes: json.loads makes a list of them."
+    if kind != "float" or not isclose(found, 9, abs_tol=0.1):
+        return f"{label} gives {told(found)}, and not the number 8.99."
+    label = 'predict(stub, b"five")'
+    refused = raised(label, lambda: predict(spy, b"five"), ValueError, "the server OK")
+    if "one finite number" not in str(refused):
+        return f"{label} raises ValueError without the handler's message."
+    label = 'predict(stub, b"5", model="nosuch")'
+    wrong = lambda: predict(spy, b"5", model="nosuch")  # noqa: E731
+    failed = raised(label, wrong, RuntimeError, "the server INTERNAL")
+    if "INTERNAL" not in str(failed):
+        return f"{label} raises {told(failed)} without the status."
+    return "Right: a number for 5, the handler's words for five, INTERNAL for no model."
+
+
+def raised(label, function, kind, said):
+    """The error that a call raises, which has to be of that kind."""
+    try:
+        found = function()
+    except kind as error:
+        return error
+    except Exception as error:
+        more = (
+            " A refusal is a dict." if isinstance(error, (KeyError, TypeError)) else ""
+        )
+        raise Hint(
+            f"{label} raises {told(error)}.{more} Wanted: {kind.__name__}; {said}."
+        ) from None
+    raise Hint(f"{label} gives {told(found)}, where {kind.__name__} is to be raised.")
+
+
+def senders(inference_pb2):
+    def begin(stub, data, **more):
+        message = inference_pb2.PredictionsRequest(
+            model_name="simple_linear", input={"data": data}
+        )
+        return stub.Predictions.future(message, **{"timeout": 30, **more})
+
+    def ask_all(stub, bodies):
+        calls = [begin(stub, data) for data in bodies]
+        return [call.result().prediction for call in calls]
+
+    def one_by_one(stub, bodies):
+        return [begin(stub, data).result().prediction for data in bodies]
+
+    def no_deadline(stub, bodies):
+        calls = [begin(stub, data, timeout=None) for data in bodies]
+        return [call.result().prediction for call in calls]
+
+    def last_first(stub, bodies):
+        return ask_all(stub, bodies[::-1])
+
+    def futures(stub, bodies):
+        return [begin(stub, data) for data in bodies]
+
+    def messages(stub, bodies):
+        return [call.result() for call in futures(stub, bodies)]
+
+    return [
+        (ask_all, "Right"),
+        (one_by_one, "1 call was under way"),
+        (no_deadline, "no deadline"),
+        (last_first, "out of order"),
+        (futures, "wait with result()"),
+        (messages, "field prediction"),
+        (lambda stub, bodies: ask_all(stub, bodies)[:3], "a list of 20"),
+        (lambda stub, bodies: {*ask_all(stub, bodies)}, "a list of 20"),
+        (lambda stub, bodies: [b"[9]"] * 20, "sent 0 messages"),
+    ]
+
+
+@task(senders)
+def task_5(ask_all: Callable, inference):
+    """write the function ask_all"""
+    spy = Spy(inference)
+    bodies = [str(number).encode() for number in range(20)]
+    label = "ask_all(stub, bodies) with 20 bodies"
+    start = time.perf_counter()
+    found = call(label, ask_all, spy, [*bodies])
+    took = 1000 * (time.perf_counter() - start)
+    if len(spy.deadlines) != 20:
+        return f"{label} sent {len(spy.deadlines)} messages, and not 20."
+    if not isinstance(found, list) or len(found) != 20:
+        return f"{label} gives {told(found)}: return a list of 20 answers."
+    if isinstance(found[0], (grpc.Future, Future)):
+        return f"{label} gives calls under way: wait with result() for each."
+    if hasattr(found[0], "prediction"):
+        return f"{label} gives messages: return their field prediction."
+    if None in spy.deadlines:
+        return f"{label} began calls with no deadline."
+    begun = spy.events.index("waits") if "waits" in spy.events else 0
+    if begun < 20:
+        calls = "1 call was" if begun == 1 else f"{begun} calls were"
+        return (
+            f"Only {calls} under way when the first wait began: begin all, then wait."
+        )
+    if not all(near(("OK", it), 2 * n - 1) for n, it in enumerate(found)):
+        return f"An answer is wrong, or out of order: the first is {told(found[0])}."
+    return f"Right: 20 calls were under way at once, and took {took:.0f} ms in all."
+
+
+# Task 4: a request of the management port.
+
+NAME = "check-4"
+BATCH = 8
+
+
+def translations(management_pb2):
+    def register(stub, name, **more):
+        fields = {"url": "simple_linear.mar", "model_name": name, "batch_size": BATCH}
+        fields |= {"synchronous": True, **more}
+        message = management_pb2.RegisterModelRequest(**fields)
+        return stub.RegisterModel(message, timeout=60).msg
+
+    def at_once(stub, name):
+        return register(stub, name, synchronous=False)
+
+    def no_batch(stub, name):
+        return register(stub, name, batch_size=0, synchronous=False)
+
+    def other_name(stub, name):
+        return register(stub, "check-4-other", synchronous=False)
+
+    def no_archive(stub, name):
+        return register(stub, name, url="nosuch.mar")
+
+    def taken(stub, name):
+        return register(stub, "simple_linear")
+
+    def forgot(stub, name):
+        management_pb2.RegisterModelRequest(model_name=name)
+
+    return [
+        (register, "Right"),
+        (at_once, "no worker READY"),
+        (no_batch, "batchSize 1"),
+        (other_name, "has no model check-4"),
+        (no_archive, "NOT_FOUND"),
+        (taken, "UNKNOWN"),
+        (forgot, "has no model check-4"),
+        (lambda stub, name: stub.RegisterModel({"url": name}), "serializing"),
+        (lambda stub: stub, "raises TypeError"),
+    ]
+
+
+@task(translations)
+def task_4(register: Callable, manager, management):
+    """write the function register"""
+    label = f'register(stub, "{NAME}")'
+    error, described, new = attempt(register, manager, f"{management}/models")
+    if isinstance(error, grpc.RpcError):
+        return f"{label} ends with {error.code().name}: {error.details()}"
+    if error:
+        return f"{label} raises {told(error)}."
+    if not described:
+        more = ", ".join(new) or "nothing new"
+        return f"The server has no model {NAME}, but {more}."
+    if (size := described["batchSize"]) != BATCH:
+        return f"{NAME} has batchSize {size}; the request says {BATCH}."
+    if "READY" not in [worker["status"] for worker in described["workers"]]:
+        return (
+            f"When your function returned, {NAME} had no worker READY. HTTP waits "
+            "for it by default; what is synchronous if nobody sets it?"
+        )
+    return f"Right: {NAME} was READY when your function returned, batchSize {BATCH}."
+
+
+def attempt(register, manager, models):
+    """The error, how the server describes the model then, and what else is new.
+
+    Whatever is new is unregistered.
+    """
+    error, described, before = None, None, names(models)
+    try:
+        register(manager, NAME)
+    except (Exception, SystemExit) as raised:
+        error = raised
+    new = names(models) - before
+    if NAME in new:
+        [described] = requests.get(f"{models}/{NAME}", timeout=30).json()
+    for name in new:
+        requests.delete(f"{models}/{name}", timeout=30)
+    return error, described, new
+
+
+def names(models):
+    """Of the models on the server."""
+    answer = requests.get(models, params={"limit": 100}, timeout=30).json()
+    return {model["modelName"] for model in answer["models"]}
