@@ -120,7 +120,7 @@ def management_pb2(contracts):
 
 
 @pytest.fixture
-def inference(contracts, torchserve):
+def predictor(contracts, torchserve):
     with grpc.insecure_channel(f"127.0.0.1:{torchserve.grpc_inference_port}") as way:
         yield contracts[0][1].InferenceAPIsServiceStub(way)
 

@@ -242,9 +242,9 @@ def pair(label, found):
 
 
 @task(clients)
-def task_2(ask: Callable, inference):
+def task_2(ask: Callable, predictor):
     """write the function ask"""
-    spy = Spy(inference)
+    spy = Spy(predictor)
     label = 'ask(stub, b"5")'
     found = call(label, ask, spy, b"5")
     if not spy.deadlines:
@@ -355,9 +355,9 @@ def predictors(inference_pb2):
 
 
 @task(predictors)
-def task_3(predict: Callable, inference):
+def task_3(predict: Callable, predictor):
     """write the function predict"""
-    spy = Spy(inference)
+    spy = Spy(predictor)
     label = 'predict(stub, b"5")'
     found = call(label, predict, spy, b"5")
     kind = type(found).__name__
@@ -438,9 +438,9 @@ def senders(inference_pb2):
 
 
 @task(senders)
-def task_5(ask_all: Callable, inference):
+def task_5(ask_all: Callable, predictor):
     """write the function ask_all"""
-    spy = Spy(inference)
+    spy = Spy(predictor)
     bodies = [str(number).encode() for number in range(20)]
     label = "ask_all(stub, bodies) with 20 bodies"
     start = time.perf_counter()
