@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 import ts
-from course import checks
+from conftest import TORCHSERVE, TORCHSERVE_READY
+from course import checks, servers
 from course.checks import form, lesson_06, lesson_11
 
 FOUND = {}
@@ -85,6 +86,19 @@ def management_pb2(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "proto")
     yield grpc.protos("management.proto")
     sys.modules.pop("management_pb2", None)
+
+
+# Lesson 11
+@pytest.fixture(scope="session")
+def watching(archive):
+    """TorchServe as lesson 11 starts it: what config/metrics.yaml declares."""
+    server = servers.start(
+        TORCHSERVE.replace("config/config.", "config/watch."),
+        ready=TORCHSERVE_READY,
+        name="tests-watching",
+    )
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -170,11 +184,11 @@ def test_a_stub_waits_for_its_answer():
 
 
 def test_the_learner_may_interrupt():
-    def interrupted(values):
+    def interrupted(before, now):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lesson_11.task_2(interrupted)
+        lesson_11.task_3(interrupted)
 
 
 def test_a_stopped_server_is_no_mistake():
