@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 import ts
-from conftest import TORCHSERVE, TORCHSERVE_READY
+from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
 from course import checks, servers
 from course.checks import form, lesson_06, lesson_11
+from course.stranger import Stranger
 
 FOUND = {}
 for _, name, _ in pkgutil.iter_modules(checks.__path__):
@@ -99,6 +100,33 @@ def watching(archive):
     )
     yield server
     server.stop()
+
+
+# Lesson 12
+@pytest.fixture
+def stranger():
+    """What lesson 12 is visited by. Its archive lands in the model store here."""
+    someone = Stranger()
+    yield someone
+    someone.stop()
+    (ROOT / "model_store" / "visitor.war").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def locked(archive):
+    """TorchServe that asks for a key."""
+    command = TORCHSERVE.replace("--disable-token-auth --enable-model-api ", "")
+    ready = "http://127.0.0.1:8082/metrics"
+    server = servers.start(command, ready=ready, name="tests-keys")
+    yield server
+    server.stop()
+    (ROOT / "key_file.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def certificate():
+    """Over http there is none."""
+    return None
 
 
 @pytest.fixture
