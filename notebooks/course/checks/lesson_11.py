@@ -185,16 +185,33 @@ def try_alone(learners):
         )
 
 
-def source_of(learners):
-    """The file of a handler with this class, and with nothing else of the notebook."""
-    code = f"{HEADER}\nclass Learners(SimpleLinearHandler):\n"
-    for key, member in vars(learners).items():
+def written(names, code, known):
+    """The source of the constants and functions of the learner's that code uses."""
+    for name in code.co_names:
+        member = names.get(name)
+        if name in known or name in HEADER:
+            continue
         if inspect.isfunction(member):
+            known.add(name)
+            yield from written(names, member.__code__, known)
+            yield textwrap.dedent(inspect.getsource(member))
+        elif isinstance(member, (int, float, tuple)):
+            known.add(name)
+            yield f"{name} = {member!r}\n"
+
+
+def source_of(learners):
+    """The file of a handler with this class, and what the class uses of its cell."""
+    members = {key: it for key, it in vars(learners).items() if key[:2] != "__"}
+    code, known = "\nclass Learners(SimpleLinearHandler):\n", set()
+    for key, member in members.items():
+        if inspect.isfunction(member):
+            used = written(member.__globals__, member.__code__, known)
             source = textwrap.dedent(inspect.getsource(member))
-            code += textwrap.indent(source, "    ") + "\n"
-        elif isinstance(member, (int, float, tuple)) and not key.startswith("__"):
+            code = "".join(used) + code + textwrap.indent(source, "    ") + "\n"
+        elif isinstance(member, (int, float, tuple)):
             code += f"    {key} = {member!r}\n"
-    return code
+    return HEADER + code
 
 
 def try_as_file(code):
