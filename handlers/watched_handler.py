@@ -5,7 +5,6 @@ metrics address shows what config/metrics.yaml declares.
 """
 
 from model_handler import SimpleLinearHandler
-from ts.metrics.dimension import Dimension
 from ts.metrics.metric_type_enum import MetricTypes
 
 LEARNED = (-1.0, 4.0)  # the smallest and the largest number of the training
@@ -23,13 +22,7 @@ class WatchedHandler(SimpleLinearHandler):
         """Turn n requests into an (n, 1) tensor, and count them."""
         inputs = super().preprocess(requests)
         metrics = self.context.metrics
-        labels = [
-            Dimension("ModelName", self.context.model_name),
-            Dimension("Level", "Model"),
-        ]
-        metrics.add_counter(
-            "refused_inputs_total", len(self.refused), dimensions=labels
-        )
+        metrics.add_counter("refused_inputs_total", len(self.refused))
         smallest, largest = LEARNED
         for index, number in enumerate(inputs.flatten().tolist()):
             if index not in self.refused:
@@ -38,7 +31,6 @@ class WatchedHandler(SimpleLinearHandler):
                     "input_distance",
                     min(distance, MAX_DISTANCE),
                     unit="number",
-                    dimensions=labels,
                     metric_type=MetricTypes.HISTOGRAM,
                 )
         return inputs

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT
-from course import checks, lesson, own, pictures, rpc
+from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
+from course import checks, lesson, own, pictures, rpc, servers
 from course.checks import form, lesson_06, lesson_11
+from course.stranger import Stranger
 from ts.utils.util import PredictionException
 
 from handlers import digits_handler
@@ -332,6 +333,46 @@ def url():
         thread.join()
 
 
+# Lesson 11
+@pytest.fixture(scope="session")
+def watching(archive):
+    """TorchServe as lesson 11 starts it: what config/metrics.yaml declares."""
+    server = servers.start(
+        TORCHSERVE.replace("config/config.", "config/watch."),
+        ready=TORCHSERVE_READY,
+        name="tests-watching",
+    )
+    yield server
+    server.stop()
+
+
+# Lesson 12
+@pytest.fixture
+def stranger():
+    """What lesson 12 is visited by. Its archive lands in the model store here."""
+    someone = Stranger()
+    yield someone
+    someone.stop()
+    (ROOT / "model_store" / "visitor.war").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def locked(archive):
+    """TorchServe that asks for a key."""
+    command = TORCHSERVE.replace("--disable-token-auth --enable-model-api ", "")
+    ready = "http://127.0.0.1:8082/metrics"
+    server = servers.start(command, ready=ready, name="tests-keys")
+    yield server
+    server.stop()
+    (ROOT / "key_file.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def certificate():
+    """Over http there is none."""
+    return None
+
+
 @pytest.fixture
 def given(request):
     """Finds what a function wants of the lesson, by the names of its arguments."""
@@ -415,11 +456,11 @@ def test_a_stub_waits_for_its_answer():
 
 
 def test_the_learner_may_interrupt():
-    def interrupted(values):
+    def interrupted(before, now):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lesson_11.task_2(interrupted)
+        lesson_11.task_3(interrupted)
 
 
 def test_a_stopped_server_is_no_mistake():

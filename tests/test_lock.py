@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import threading
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ import requests
 from conftest import ROOT
 from course import lesson, servers
 from course.background import is_loopback
+from course.stranger import Stranger
 from ts.model_server import load_properties
 
 LOCKED = ROOT / "config" / "locked.properties"
@@ -212,6 +214,25 @@ def test_a_lock_that_is_taken_away(locked, start_locked, changes, attempts):
     for *request, body in attempts:
         assert not locked.send(*request, **body).ok, request
         assert opened.send(*request, **body).ok, request
+
+
+def test_the_stranger_serves_its_archive_and_leaves_nothing(tmp_path):
+    someone = Stranger()
+    folder = Path(someone._folder.name)
+    (tmp_path / "visitor.war").write_bytes(
+        requests.get(someone.url, timeout=30).content
+    )
+    assert someone.fetched == ["/visitor.war"]
+    with zipfile.ZipFile(tmp_path / "visitor.war") as archive:
+        assert archive.read("visitor.py").decode() == someone.code
+    assert someone.visits() == 0
+    for count in (1, 2):
+        exec(someone.code, {})
+        assert someone.visits() == count
+    someone.stop()
+    assert not folder.exists()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(someone.url, timeout=30)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import requests
 from conftest import ROOT
-from course import local_worker
+from course import local_worker, samples
 from course.lesson import wait_until
 from course.traffic import Callers
 from ts.context import Context
@@ -94,6 +94,44 @@ def test_these_settings_alone_differ_from_those_of_lesson_05(name, changed):
         return set(re.findall("^([a-z_]+)=(.*)$", text, re.MULTILINE))
 
     assert {key for key, _ in settings(name) ^ settings("config")} == changed
+
+
+PAGE = """\
+# HELP Requests4XX Torchserve prometheus counter metric with unit: Count
+# TYPE Requests4XX counter
+Requests4XX{Level="Host",Hostname="a,b} c",} 3.0
+Requests4XX{Level="Host",Hostname="say \\"d\\"",} 1e2
+# TYPE input_distance histogram
+input_distance_bucket{ModelName="m",le="5.0",} 4.0
+input_distance_bucket{ModelName="m",le="+Inf",} 5.0
+input_distance_bucket{ModelName="other",le="5.0",} 1.0
+# TYPE up gauge
+up 1
+"""
+
+
+def test_a_page_is_read_as_numbers():
+    page = samples.Page(PAGE)
+    assert len(page.samples) == 6
+    assert page.total("Requests4XX") == 103
+    assert page.total("Requests4XX", Hostname="a,b} c") == 3
+    assert page.total("Requests4XX", Hostname='say \\"d\\"') == 100
+    assert page.total("input_distance_bucket", le="5.0") == 5
+    assert page.total("input_distance_bucket", le="5.0", ModelName="m") == 4
+    assert page.total("Requests4") == 0
+    assert page.total("up") == 1
+    assert page.kinds() == {
+        "counter": ["Requests4XX"],
+        "gauge": ["up"],
+        "histogram": ["input_distance"],
+    }
+
+
+def test_the_page_of_a_server_is_read(torchserve):
+    before = samples.read(torchserve.metrics)
+    requests.get(f"{torchserve.inference}/nosuch", timeout=30)
+    page = samples.read(torchserve.metrics)
+    assert page.total("Requests4XX") == before.total("Requests4XX") + 1
 
 
 # What a killed worker costs, more often than the lesson tries it.
