@@ -394,7 +394,7 @@ def test_each_mistake_gets_its_hint(check, given):
     def trace(frame, event, _):
         if event == "return" and frame.f_code.co_filename == file:
             reached.add(frame.f_lineno)
-        return trace
+        return trace if frame.f_code.co_filename == file else None
 
     before = sys.gettrace()
     sys.settrace(trace)

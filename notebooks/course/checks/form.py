@@ -185,9 +185,14 @@ def outcome(function, *arguments):
 
 
 def call(label, function, *arguments):
-    """What a learner's function returns; if it raises, that is the hint."""
+    """What a learner's function returns; if it raises, that is the hint.
+
+    A server that does not answer is no mistake of the learner's: Task says so.
+    """
     try:
         return function(*arguments)
+    except requests.ConnectionError:
+        raise
     except (Exception, SystemExit) as error:
         raise Hint(f"{label} raises {told(error)}.") from None
 
