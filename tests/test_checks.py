@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import pkgutil
 import sys
 import zipfile
@@ -11,9 +12,10 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import requests
 import torch
 import ts
-from course import checks
+from course import checks, lesson
 from course.checks import form, lesson_06, lesson_11
 
 FOUND = {}
@@ -85,6 +87,34 @@ def management_pb2(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "proto")
     yield grpc.protos("management.proto")
     sys.modules.pop("management_pb2", None)
+
+
+# Lesson 09
+
+
+@pytest.fixture
+def with_archive_2(torchserve):
+    """A management address, and simple_linear_2.0.mar in its model store."""
+    made = lesson.ARCHIVE.with_name("simple_linear_2.0.mar")
+    manifest = "MAR-INF/MANIFEST.json"
+    with zipfile.ZipFile(lesson.ARCHIVE) as first, zipfile.ZipFile(made, "w") as second:
+        for name in {*first.namelist()} - {manifest}:
+            second.writestr(name, first.read(name))
+        said = json.loads(first.read(manifest))
+        said["model"] |= {"modelName": "simple_linear_2.0", "modelVersion": "2.0"}
+        second.writestr(manifest, json.dumps(said))
+    return torchserve.management
+
+
+@pytest.fixture
+def with_version_2(with_archive_2):
+    """A management address, and version 2.0 registered there, without a worker."""
+    models = f"{with_archive_2}/models"
+    query = {"url": "simple_linear_2.0.mar", "model_name": "simple_linear"}
+    query["initial_workers"] = 0
+    requests.post(models, params=query, timeout=60).raise_for_status()
+    yield with_archive_2
+    requests.delete(f"{models}/simple_linear/2.0", timeout=60).raise_for_status()
 
 
 @pytest.fixture
