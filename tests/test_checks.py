@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 import pytest
 import requests
+import simulated
 import torch
 import ts
 from course import checks, lesson
@@ -115,6 +116,16 @@ def with_version_2(with_archive_2):
     requests.post(models, params=query, timeout=60).raise_for_status()
     yield with_archive_2
     requests.delete(f"{models}/simple_linear/2.0", timeout=60).raise_for_status()
+
+
+# Lesson 10
+
+
+@pytest.fixture
+def batching():
+    """The addresses of a server with the model mlp, that batches as it is told."""
+    with simulated.batching() as server:
+        yield server
 
 
 @pytest.fixture

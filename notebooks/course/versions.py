@@ -33,6 +33,16 @@ def show(models: str, model: str = "simple_linear") -> None:
         print(f"{each['modelVersion']}  {each['modelUrl']}{mark}")
 
 
+def settled(status: str) -> dict:
+    """What the router says at this address, when all that it mirrors is compared."""
+
+    def found():
+        now = requests.get(status, timeout=30).json()
+        return now if now["mirror"]["done"] == now["mirror"]["accepted"] else None
+
+    return wait_until(found, timeout=60)
+
+
 def judge(results: list[tuple[int, float]], limit: float) -> str:
     """What to do with a candidate that gave these statuses, in so many milliseconds."""
     if len(results) < 50:
