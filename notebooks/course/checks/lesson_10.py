@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import requests
-from urllib3 import Retry
 
 from course.checks.form import Guess, Hint, call, outcome, same, task, told
 from course.traffic import EACH, measure
@@ -274,7 +273,7 @@ def tried(patient, statuses):
         sent.append(statuses[min(len(sent), len(statuses) - 1)])
         return sent[-1]
 
-    says = call(f"patient, where send() gives {statuses},", patient, send, waits.append)
+    says = call(f"With a send() that gives {statuses} it", patient, send, waits.append)
     return says, len(sent), waits
 
 
@@ -324,53 +323,60 @@ def task_3(patient: Callable):
     )
 
 
-def retry(**changed):
-    right = {
-        "total": 5,
-        "read": 1,
-        "status_forcelist": [503],
-        "allowed_methods": ["POST"],
-    }
-    right |= {"backoff_factor": 0.1, "backoff_jitter": 0.1, "backoff_max": 2}
-    return Retry(**{**right, **changed})
+def carefully(again=(500, 507, 0), spare=1, waiting=(503,), each=False, tries=6):
+    """careful() as learners write it."""
+
+    def careful(send, wait):
+        pause, left = 0.02, dict.fromkeys(again, spare)
+        for _ in range(tries - 1):
+            status = send()
+            if left.get(status, 0):
+                for one in [status] if each else again:
+                    left[one] -= 1
+            elif status not in waiting:
+                return status
+            wait(min(random.uniform(pause, 2 * pause), 1))
+            pause *= 2
+        return send()
+
+    return careful
+
+
+ONCE = "Once more for all of them together: the request itself may be what is wrong."
 
 
 @task(
-    (retry(), "Right"),
-    (retry(status_forcelist=[400, 503]), "A 4xx"),
-    (retry(status_forcelist=["503"]), "['503']: a 503 is not repeated"),
-    (retry(status_forcelist=[500]), "[500]: a 503 is not repeated"),
-    (retry(status_forcelist=None), "(): a 503 is not repeated"),
-    (retry(allowed_methods=["GET"]), "POST"),
-    (retry(total=None), "total is None"),
-    (retry(total=50), "total is 50"),
-    (retry(read=None), "read is None"),
-    (retry(read=5), "read is 5"),
-    (retry(read=0), "Right"),
-    (retry(backoff_factor=0), "backoff_factor"),
-    (retry(backoff_jitter=0), "backoff_jitter"),
-    (retry(backoff_max=120), "may take 120 s"),
+    (carefully(), "Right"),
+    (patiently(), "500 and 507 may be"),
+    (carefully(again=(500, 507)), "0 is no answer"),
+    (carefully(spare=9), "Once more for all"),
+    (carefully(each=True), "Once more for all"),
+    (carefully(waiting=(503, 400)), "wrong the next time, too"),
+    (carefully(waiting=()), "a full queue"),
+    (carefully(tries=1000), "After 50 tries"),
+    (carefully(tries=20), "asks 20 times"),
+    (lambda send, wait: send() and None, "returns None"),
 )
-def task_4(mended: Retry):
-    """put a Retry into mended and run both cells"""
-    repeated = mended.status_forcelist or ()
-    if any(status in range(400, 500) for status in repeated):
-        return "A 4xx says that the request is wrong. Will it be right the next time?"
-    if 503 not in repeated:
-        return f"status_forcelist is {told(repeated)}: a 503 is not repeated."
-    if not mended.is_retry("POST", 503):
-        return "Only a method in allowed_methods is repeated, and predictions use POST."
-    if not isinstance(mended.total, int) or not 0 < mended.total <= 5:
-        return f"total is {told(mended.total)}: when is the last try?"
-    if mended.read not in (0, 1):
-        return (
-            f"read is {told(mended.read)}: a request without an answer may be what "
-            "costs a worker its time. Send it once more at most."
-        )
-    if not mended.backoff_factor > 0:
-        return "Without a backoff_factor all tries follow each other at once."
-    if not mended.backoff_jitter > 0:
-        return "Without backoff_jitter all refused clients come back together."
-    if mended.backoff_max > 2:
-        return f"One wait may take {mended.backoff_max} s: cap it with backoff_max."
-    return "Right: a 503 is repeated, later each time, and not for ever."
+def task_4(careful: Callable):
+    """write the function careful and run both cells"""
+    for statuses, status, count, hint in (
+        ([200], 200, 1, "A 200 is the end."),
+        ([400, 200], 400, 1, "What is wrong now is wrong the next time, too."),
+        ([503, 503, 200], 200, 3, "Mostly a 503 is a full queue, as for patient."),
+        ([500, 200], 200, 2, "500 and 507 may be the end of a worker: once more."),
+        ([0, 200], 200, 2, "0 is no answer in time: once more."),
+        ([507, 507, 200], 507, 2, ONCE),
+        ([0, 500, 200], 500, 2, ONCE),
+        ([503, 500, 503, 200], 200, 4, "Between 503s there may be another error."),
+    ):
+        says, sent, _ = tried(careful, statuses)
+        label = f"send() gives {statuses}: careful"
+        if not (isinstance(says, int) and says == status and sent == count):
+            wanted = f"not {status} after {count}"
+            return (
+                f"{label} asks {sent} times and returns {told(says)}, {wanted}. {hint}"
+            )
+    _, sent, _ = tried(careful, [503])
+    if sent > 8:
+        return f"Nothing but 503: careful asks {sent} times, and six are enough."
+    return "Right: a 503 a few times, a 500, 507 or no answer once, a 400 never."
