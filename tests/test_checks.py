@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl
 import grpc
 import numpy as np
 import pytest
+import requests
+import simulated
 import torch
 import yaml
 from conftest import ROOT, TORCHSERVE, TORCHSERVE_READY
@@ -371,6 +373,44 @@ def locked(archive):
 def certificate():
     """Over http there is none."""
     return None
+
+
+# Lesson 09
+
+
+@pytest.fixture
+def with_archive_2(torchserve):
+    """A management address, and simple_linear_2.0.mar in its model store."""
+    made = lesson.ARCHIVE.with_name("simple_linear_2.0.mar")
+    manifest = "MAR-INF/MANIFEST.json"
+    with zipfile.ZipFile(lesson.ARCHIVE) as first, zipfile.ZipFile(made, "w") as second:
+        for name in {*first.namelist()} - {manifest}:
+            second.writestr(name, first.read(name))
+        said = json.loads(first.read(manifest))
+        said["model"] |= {"modelName": "simple_linear_2.0", "modelVersion": "2.0"}
+        second.writestr(manifest, json.dumps(said))
+    return torchserve.management
+
+
+@pytest.fixture
+def with_version_2(with_archive_2):
+    """A management address, and version 2.0 registered there, without a worker."""
+    models = f"{with_archive_2}/models"
+    query = {"url": "simple_linear_2.0.mar", "model_name": "simple_linear"}
+    query["initial_workers"] = 0
+    requests.post(models, params=query, timeout=60).raise_for_status()
+    yield with_archive_2
+    requests.delete(f"{models}/simple_linear/2.0", timeout=60).raise_for_status()
+
+
+# Lesson 10
+
+
+@pytest.fixture
+def batching():
+    """The addresses of a server with the model mlp, that batches as it is told."""
+    with simulated.batching() as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 import requests
-from course import servers
+import torch
+from course import servers, versions
 from course.lesson import wait_until
 from flask import Flask, request
 from werkzeug.serving import make_server
@@ -195,6 +196,25 @@ def test_which_answers_are_worse():
         for pair in NEAR + FAR
     }
     assert found == {**dict.fromkeys(NEAR), **dict.fromkeys(FAR, "other answers")}
+
+
+# The bad versions of lesson 09, and its list of them.
+
+
+def test_the_failing_handler_fails_for_0_and_below_alone():
+    made = {}
+    exec(versions.failing(versions.HANDLER.read_text(encoding="utf-8")), made)
+    handler = made["SimpleLinearHandler"]()
+    handler.model = torch.nn.Identity()
+    assert handler.inference(torch.tensor([[5.0], [0.1]])).tolist()[0] == [5]
+    for bad in (0.0, -1.0):
+        with pytest.raises(ValueError, match="math domain|positive"):
+            handler.inference(torch.tensor([[bad]]))
+
+
+def test_versions_are_listed_when_they_are_ready(torchserve, capsys):
+    versions.show(f"{torchserve.management}/models")
+    assert capsys.readouterr().out == "1.0  simple_linear.mar  default\n"
 
 
 # The settings, at the start and later.

@@ -1,66 +1,382 @@
-from urllib3 import Retry
+import os
+import random
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
-from course.checks.form import ANY, task, told, value
+import requests
 
-task_1 = value(
-    "put a number into answer_1 and run both cells",
-    (200, "Right: eight answers every 40 ms are 200 a second."),
-    (4000, "So without the delay. Is the batch full before it is over?"),
-    ((800, 16000), "Where do 32 requests come from? Each caller waits for one."),
-    ((210, 210.5, 8 / 0.038), "Close: after its wait the batch is computed."),
-    (0.2, "Close: that is for a millisecond; the question asks for a second."),
-    (25, "That is the number of batches. How many answers are in each?"),
-    (ANY, "Not yet. How long does one batch take, and how many answers are in it?"),
+from course.checks.form import Guess, Hint, call, outcome, same, task, told
+from course.traffic import EACH, measure
+
+guess_1 = Guess(
+    {
+        "a": ("twice as many, or nearly", "Here something else ran out first."),
+        "b": ("more, and less than twice as many", "The cores decide: see below."),
+        "c": ("no more than one worker", "A free core was left for it."),
+    }
+)
+
+guess_2 = Guess(
+    {
+        "a": ("nothing", "A batch that is not full waits, for one request as well."),
+        "b": ("20 ms, each time", ""),
+        "c": ("20 ms, the first time", "Each request begins a batch of its own."),
+    },
+    right="b",
 )
 
 
-def retry(**changes):
-    right = {
-        "total": 5,
-        "read": 1,
-        "status_forcelist": [503],
-        "allowed_methods": ["POST"],
-    }
-    right |= {"backoff_factor": 0.1, "backoff_jitter": 0.1, "backoff_max": 2}
-    return Retry(**{**right, **changes})
+def seen(**count_of):
+    """Statuses and seconds: seen(s200_10=90) is 90 times 200 in 10 ms."""
+    return [
+        (int(name[1:].split("_")[0]), int(name.split("_")[1]) / 1000)
+        for name, count in count_of.items()
+        for _ in range(count)
+    ]
+
+
+CASES = [
+    (
+        "200 answers in 10 ms within 0.5 s",
+        seen(s200_10=200),
+        0.5,
+        (400, 10),
+        "Answers by seconds, and milliseconds.",
+    ),
+    (
+        "100 times 200 in 20 ms and 100 times 503 in 1 ms, within 1 s",
+        seen(s200_20=100, s503_1=100),
+        1.0,
+        (100, 20),
+        "A refusal is no answer, however fast.",
+    ),
+    (
+        "200 answers in 10 ms, but 6 in 300, within 1 s",
+        seen(s200_10=194, s200_300=6),
+        1.0,
+        (200, 300),
+        "p99 is no mean and no median: 99 of 100 took no longer.",
+    ),
+    (
+        "500 answers in 10 ms, but one in 900, within 2 s",
+        seen(s200_10=499, s200_900=1),
+        2.0,
+        (250, 10),
+        "p99 is not the longest time.",
+    ),
+]
+
+
+def summing(counted=lambda status: status == 200, factor=1000, of=None, by=None):
+    """summary() as learners write it."""
+
+    def p99(times):
+        return statistics.quantiles(times, n=100)[98]
+
+    def summary(load, seconds):
+        times = [factor * took for status, took in load if counted(status)]
+        return len(times) / (by(times) if by else seconds), (of or p99)(times)
+
+    return summary
 
 
 @task(
-    (retry(), "Right"),
-    (retry(status_forcelist=[400, 503]), "A 4xx"),
-    (retry(status_forcelist=["503"]), "['503']: a 503 is not repeated"),
-    (retry(status_forcelist=[500]), "[500]: a 503 is not repeated"),
-    (retry(status_forcelist=None), "(): a 503 is not repeated"),
-    (retry(allowed_methods=["GET"]), "POST"),
-    (retry(total=None), "total is None"),
-    (retry(total=50), "total is 50"),
-    (retry(read=None), "read is None"),
-    (retry(read=5), "read is 5"),
-    (retry(read=0), "Right"),
-    (retry(backoff_factor=0), "backoff_factor"),
-    (retry(backoff_jitter=0), "backoff_jitter"),
-    (retry(backoff_max=120), "may take 120 s"),
+    (summing(), "Right"),
+    (summing(lambda status: True), "A refusal is no answer"),
+    (summing(factor=1), "and milliseconds"),
+    (summing(by=lambda times: sum(times) / 1000), "by seconds"),
+    (summing(of=max), "not the longest"),
+    (summing(of=statistics.fmean), "no mean"),
+    (summing(of=statistics.median), "no mean"),
+    (lambda load, seconds: len(load) / seconds, "two numbers"),
 )
-def task_2(mended: Retry):
-    """put a Retry into mended and run both cells"""
-    repeated = mended.status_forcelist or ()
-    if any(status in range(400, 500) for status in repeated):
-        return "A 4xx says that the request is wrong. Will it be right the next time?"
-    if 503 not in repeated:
-        return f"status_forcelist is {told(repeated)}: a 503 is not repeated."
-    if not mended.is_retry("POST", 503):
-        return "Only a method in allowed_methods is repeated, and predictions use POST."
-    if not isinstance(mended.total, int) or not 0 < mended.total <= 5:
-        return f"total is {told(mended.total)}: when is the last try?"
-    if mended.read not in (0, 1):
+def task_1(summary: Callable):
+    """write the function summary and run both cells"""
+    for label, load, seconds, wanted, hint in CASES:
+        found = outcome(summary, load, seconds)
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            return f"{label}: it gives {told(found)}, and not two numbers."
+        if not all(
+            isinstance(number, (int, float)) and abs(number - right) <= 0.01 * right
+            for number, right in zip(found, wanted, strict=True)
+        ):
+            return f"{label}: it gives {told(tuple(found))}, not {wanted}. {hint}"
+    return f"Right, for {len(CASES)} loads."
+
+
+# What the learner's setting has to keep to, beside mlp without batches.
+RATIO = 2 / 3  # of its p99 with sixteen callers
+MORE = 10  # milliseconds that a lone caller may wait longer
+
+SETTINGS = {
+    "url": "which archive of the model store?",
+    "model_name": "it is to be called mine.",
+    "initial_workers": "one worker is all that the memory allows.",
+    "batch_size": "how many requests go into a batch, at most?",
+    "max_batch_delay": "how many milliseconds may a batch wait to be full?",
+}
+MINE = {"url": "mlp.mar", "model_name": "mine", "initial_workers": 1}
+NUMBERS = ("initial_workers", "batch_size", "max_batch_delay")
+
+
+def setting(**changed):
+    right = {**MINE, "batch_size": 16, "max_batch_delay": 2}
+    return {k: text for k, text in {**right, **changed}.items() if text is not None}
+
+
+def looked_at(query):
+    """What can be said without a server."""
+    for name in query:
+        if name not in SETTINGS:
+            raise Hint(f"TorchServe would ignore {told(name)}: it knows no such name.")
+    for name, hint in SETTINGS.items():
+        if name not in query:
+            raise Hint(f"{name} is missing: {hint}")
+    for name in NUMBERS:
+        if not str(query[name]).isdecimal():
+            raise Hint(f"{name} is {told(query[name])}: it has to be a whole number.")
+    whole = {name: int(str(query[name])) for name in NUMBERS}
+    if not same(query["model_name"], "mine") or whole["initial_workers"] != 1:
+        name = "initial_workers" if whole["initial_workers"] != 1 else "model_name"
+        raise Hint(f"{name} is {told(query[name])}: {SETTINGS[name]}")
+    if whole["batch_size"] < 1 or whole["max_batch_delay"] > 5000:
+        raise Hint("batch_size begins at 1; a delay over 5000 ms is not measured here.")
+    if whole["batch_size"] == 1:
+        raise Hint("batch_size is 1: a batch of one is what mlp has already.")
+    return whole
+
+
+def measured(inference, name, body, callers, count):
+    load = measure(
+        rf"""
+        curl --parallel --parallel-immediate --parallel-max {callers} --max-time 30 \
+            --data-binary @{body} --header "Content-Type: application/octet-stream" \
+            --output {os.devnull} --write-out "{EACH}" \
+            "{inference}/predictions/{name}#[1-{count}]"
+        """
+    )
+    if load.statuses != {200: count}:
+        raise Hint(f"{name} answers {load.statuses}, and not {count} times 200.")
+    return load
+
+
+def compare(inference, delay):
+    """p99 of a crowd and median of a lone caller, of mine and of mlp, in turns.
+
+    Noise makes numbers larger, so each is the least of two or three measurements.
+    """
+    best = {}
+    with tempfile.TemporaryDirectory() as folder:
+        body = Path(folder, "row.bin")
+        body.write_bytes(bytes(512))
+        for turn in range(3):
+            for name in ("mlp", "mine"):
+                crowd = measured(inference, name, body.as_posix(), 16, 160).p99
+                # A long delay makes few requests enough.
+                count = 10 if delay < 50 else 3
+                lone = measured(inference, name, body.as_posix(), 1, count).median
+                before = best.get(name, (crowd, lone))
+                best[name] = min(before[0], crowd), min(before[1], lone)
+            (old_crowd, old_lone), (crowd, lone) = best["mlp"], best["mine"]
+            meets = crowd <= RATIO * old_crowd, lone <= old_lone + MORE
+            if (turn and all(meets)) or lone > old_lone + 2 * MORE:
+                break  # met, or far from it
+    return (old_crowd, old_lone), (crowd, lone), meets
+
+
+@task(
+    (setting(), "Right"),
+    (setting(batch_size="8", max_batch_delay=5), "Right"),
+    (setting(batch_size=1), "what mlp has already"),
+    (setting(max_batch_delay=40), "limit of the lone caller missed"),
+    (setting(initial_workers=2), "one worker is all"),
+    (setting(model_name="mlp"), "to be called mine"),
+    (setting(max_batch_delay=None), "max_batch_delay is missing"),
+    (setting(batch_size=None, batchSize=16), "ignore 'batchSize'"),
+    (setting(batch_size=0), "begins at 1"),
+    (setting(max_batch_delay=2.5), "a whole number"),
+    (setting(url="mlp_.mar"), "TorchServe says 404"),
+)
+def task_2(mine: dict, batching):
+    """put the query, a dictionary, into mine and run both cells"""
+    whole = looked_at(mine)
+    models = f"{batching.management}/models"
+    if requests.get(f"{models}/mine", timeout=10).ok:
+        requests.delete(f"{models}/mine", timeout=10)
+    answer = requests.post(models, params=mine, timeout=60)
+    if not answer.ok:
+        raise Hint(f"TorchServe says {answer.status_code}: {answer.json()['message']}")
+    try:
+        measured_both = compare(batching.inference, whole["max_batch_delay"])
+    finally:
+        requests.delete(f"{models}/mine", timeout=10)
+    (old_crowd, old_lone), (crowd, lone), (crowd_met, lone_met) = measured_both
+    numbers = (
+        f"sixteen callers: p99 {crowd:.0f} ms, limit {RATIO * old_crowd:.0f}; "
+        f"a lone caller: {lone:.0f} ms, limit {old_lone + MORE:.0f}."
+    )
+    if not lone_met:
         return (
-            f"read is {told(mended.read)}: a request without an answer may be what "
-            "costs a worker its time. Send it once more at most."
+            f"The limit of the lone caller missed: {numbers} Whoever is alone waits "
+            "for the whole delay."
         )
-    if not mended.backoff_factor > 0:
-        return "Without a backoff_factor all tries follow each other at once."
-    if not mended.backoff_jitter > 0:
-        return "Without backoff_jitter all refused clients come back together."
-    if mended.backoff_max > 2:
-        return f"One wait may take {mended.backoff_max} s: cap it with backoff_max."
-    return "Right: a 503 is repeated, later each time, and not for ever."
+    if not crowd_met:
+        raise Hint(
+            f"The limit of p99 of sixteen callers missed: {numbers} Are there fewer "
+            "calls of the model, and is a batch full before its delay is over?"
+        )
+    return f"Right, both limits are met: {numbers}"
+
+
+def patiently(repeated=(503,), tries=6, grow=2, cap=0.5, spread=1.0, says=True):
+    """patient() as learners write it."""
+
+    def patient(send, wait):
+        pause = 0.02
+        for _ in range(tries - 1):
+            status = send()
+            if status not in repeated:
+                return status if says else None
+            wait(min(pause, cap) * random.uniform(1, 1 + spread))
+            pause *= grow
+        status = send()
+        return status if says else None
+
+    return patient
+
+
+def never_waits(send, wait):
+    statuses = [send() for _ in range(6)]
+    return next((status for status in statuses if status != 503), 503)
+
+
+def at_once(send, wait):
+    for _ in range(6):
+        status = send()
+        if status != 503:
+            break
+    return status
+
+
+def tried(patient, statuses):
+    """What patient() returns, how often it sent and how long it waited each time.
+
+    The last of the statuses comes again and again.
+    """
+    sent, waits = [], []
+
+    def send():
+        if len(sent) >= 50:
+            raise Hint("After 50 tries it still asks: when is the last try?")
+        sent.append(statuses[min(len(sent), len(statuses) - 1)])
+        return sent[-1]
+
+    says = call(f"With a send() that gives {statuses} it", patient, send, waits.append)
+    return says, len(sent), waits
+
+
+@task(
+    (patiently(), "Right"),
+    (patiently(repeated=(500, 503)), "gives [500]"),
+    (patiently(repeated=(400, 503)), "gives [400]"),
+    (patiently(repeated=()), "gives [503, 503, 200]"),
+    (never_waits, "asks 6 times, not 1"),
+    (at_once, "waits 0 times"),
+    (patiently(tries=1000), "After 50 tries"),
+    (patiently(tries=20), "20 times"),
+    (patiently(grow=1), "twice as long"),
+    (patiently(spread=0), "come back together"),
+    (patiently(cap=99, grow=4), "at most 1 s"),
+    (patiently(says=False), "returns None"),
+)
+def task_3(patient: Callable):
+    """write the function patient and run both cells"""
+    for statuses, status, count in (
+        ([200], 200, 1),
+        ([400], 400, 1),
+        ([500], 500, 1),
+        ([503, 503, 200], 200, 3),
+        ([503, 400], 400, 2),
+    ):
+        says, sent, waits = tried(patient, statuses)
+        label = f"send() gives {statuses}"
+        if not (isinstance(says, int) and says == status):
+            return f"{label}: patient returns {told(says)}, not {status}."
+        if sent != count:
+            return f"{label}: patient asks {sent} times, not {count}."
+        if len(waits) != count - 1:
+            return f"{label}: patient waits {len(waits)} times, not {count - 1}."
+    (says, sent, first), (_, _, second) = tried(patient, [503]), tried(patient, [503])
+    if sent > 8 or says != 503:
+        return f"Nothing but 503: it asks {sent} times and returns {told(says)}."
+    if max(first) > 1:
+        return f"It waits {max(first):.1f} s: at most 1 s, jitter and all."
+    if first == second:
+        return "It waits equally long each time it is called: all come back together."
+    if first[-1] < 4 * first[0]:
+        waits = ", ".join(f"{pause:.2f}" for pause in first)
+        return f"It waits {waits} s: twice as long each time is more."
+    return (
+        f"Right: the last of {sent} tries ends it, after waits of {sum(first):.1f} s."
+    )
+
+
+def carefully(again=(500, 507, 0), spare=1, waiting=(503,), each=False, tries=6):
+    """careful() as learners write it."""
+
+    def careful(send, wait):
+        pause, left = 0.02, dict.fromkeys(again, spare)
+        for _ in range(tries - 1):
+            status = send()
+            if left.get(status, 0):
+                for one in [status] if each else again:
+                    left[one] -= 1
+            elif status not in waiting:
+                return status
+            wait(min(random.uniform(pause, 2 * pause), 1))
+            pause *= 2
+        return send()
+
+    return careful
+
+
+ONCE = "Once more for all of them together: the request itself may be what is wrong."
+
+
+@task(
+    (carefully(), "Right"),
+    (patiently(), "500 and 507 may be"),
+    (carefully(again=(500, 507)), "0 is no answer"),
+    (carefully(spare=9), "Once more for all"),
+    (carefully(each=True), "Once more for all"),
+    (carefully(waiting=(503, 400)), "wrong the next time, too"),
+    (carefully(waiting=()), "a full queue"),
+    (carefully(tries=1000), "After 50 tries"),
+    (carefully(tries=20), "asks 20 times"),
+    (lambda send, wait: send() and None, "returns None"),
+)
+def task_4(careful: Callable):
+    """write the function careful and run both cells"""
+    for statuses, status, count, hint in (
+        ([200], 200, 1, "A 200 is the end."),
+        ([400, 200], 400, 1, "What is wrong now is wrong the next time, too."),
+        ([503, 503, 200], 200, 3, "Mostly a 503 is a full queue, as for patient."),
+        ([500, 200], 200, 2, "500 and 507 may be the end of a worker: once more."),
+        ([0, 200], 200, 2, "0 is no answer in time: once more."),
+        ([507, 507, 200], 507, 2, ONCE),
+        ([0, 500, 200], 500, 2, ONCE),
+        ([503, 500, 503, 200], 200, 4, "Between 503s there may be another error."),
+    ):
+        says, sent, _ = tried(careful, statuses)
+        label = f"send() gives {statuses}: careful"
+        if not (isinstance(says, int) and says == status and sent == count):
+            wanted = f"not {status} after {count}"
+            return (
+                f"{label} asks {sent} times and returns {told(says)}, {wanted}. {hint}"
+            )
+    _, sent, _ = tried(careful, [503])
+    if sent > 8:
+        return f"Nothing but 503: careful asks {sent} times, and six are enough."
+    return "Right: a 503 a few times, a 500, 507 or no answer once, a 400 never."
