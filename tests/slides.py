@@ -34,7 +34,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 OPTIONS = ("--disable-gpu", "--disable-quic", "--disable-sync")
 LAB = (
     "jupyter lab --config {config} --no-browser --allow-root "
-    "--port 8888 --ServerApp.port_retries=0"
+    "--port {port} --ServerApp.port_retries=0"
 )
 
 # The slide that shows: a section of a section. Reveal calls both present.
@@ -153,10 +153,12 @@ def slideshow(root: Path = ROOT) -> Iterator[Slides]:
     from playwright.sync_api import sync_playwright
 
     token = secrets.token_hex(16)
+    [port] = servers.find_free_ports(1)  # two of these may run at once
+    config = shlex.quote((root / "config/jupyter_lab.py").as_posix())
     with tempfile.TemporaryDirectory() as folder:
         server = servers.start(
-            LAB.format(config=shlex.quote((root / "config/jupyter_lab.py").as_posix())),
-            ready="http://127.0.0.1:8888/api",
+            LAB.format(config=config, port=port),
+            ready=f"http://127.0.0.1:{port}/api",
             name="slides",
             env={
                 "JUPYTER_TOKEN": token,
