@@ -1,9 +1,11 @@
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
-from urllib.parse import parse_qs
+from contextlib import contextmanager
 
 import requests
+import torch
 from flask import Flask, abort, request
 from werkzeug.exceptions import HTTPException
 
@@ -86,18 +88,25 @@ def refusing(*errors, read=sent_value, parse=parsed, refuse=lambda: abort(400)):
 ALL = (ValueError, TypeError, KeyError)
 
 
+# Part of an exception's text, and what to say about it.
+MEANT = {
+    "is not defined": "Import it in your cell, or look at its spelling.",
+    "has no attribute 'get'": "That JSON is no dictionary: refuse it with 400.",
+    "positional argument": "Flask calls it without arguments: ask request.",
+    "valid response": "Return a dictionary, which becomes JSON. Is there a return?",
+    "Tensor is not JSON": "item() makes a number of a tensor, tolist() a list.",
+    "no exception for": "The status is a number: abort(400, …).",
+    "cannot be multiplied": "The model takes rows: reshape(-1, 1) makes them.",
+}
+
+
 def as_learners_write_it(client, label, sent, path="/predict"):
     """The answer of their app, or a hint on the exception that comes out of it."""
     try:
         return client.post(path, **sent)
     except Exception as error:
-        hint = ""
-        if "positional argument" in str(error):
-            hint = "Flask calls it without arguments: ask request."
-        elif "valid response" in str(error):
-            hint = "Return a dictionary, which becomes JSON. Is there a return?"
-        elif isinstance(error, ALL):
-            hint = "Catch it, and answer 400."
+        catch = "Catch it, and answer 400." if isinstance(error, ALL) else ""
+        hint = next((say for part, say in MEANT.items() if part in str(error)), catch)
         raise Hint(f"{label}: it raises {told(error)}. {hint}".strip()) from None
 
 
@@ -108,14 +117,33 @@ def as_learners_write_it(client, label, sent, path="/predict"):
     (lambda: line(parsed(request.form["value"])), "Catch it, and answer 400."),
     (lambda number: line(number), "Flask calls it without arguments"),
     (lambda: print(end=""), "Is there a return?"),
-    (lambda: line(missing), "NameError"),  # noqa: F821
+    (lambda: line(missing), "Import it in your cell"),  # noqa: F821
+    (lambda: line(torch.ones(1)), "item() makes a number"),
+    (lambda: json.dumps(line(5.0)), "Return the dictionary itself"),
+    (lambda: {"input": 5.0, "predictions": 9.0}, "near 9"),
     (lambda: {"input": "5", "prediction": 9}, "the number itself"),
-    (refusing(*ALL, parse=lambda value: parsed(value) * 2), "the number itself"),
+    (refusing(*ALL, parse=lambda value: parsed(value) * 2), "near 9"),
     (refusing(*ALL, read=lambda: request.form.get("value")), "request.is_json"),
     (refusing(*ALL, refuse=lambda: {"message": "a number"}), "says that all is well"),
     (refusing(*ALL, refuse=lambda: abort(422)), "The lesson asks for 400"),
+    (refusing(*ALL, refuse=lambda: abort("400")), "The status is a number"),
     (refusing(*ALL, parse=float), "Does parse_number see it?"),
     (refusing(ValueError, TypeError), "Catch it, and answer 400."),
+    (
+        refusing(*ALL, read=lambda: (request.get_json(silent=True) or {}).get("value")),
+        "status 400. It holds a number",
+    ),
+    (
+        refusing(
+            *ALL,
+            read=lambda: (
+                request.get_json().get("value")
+                if request.is_json
+                else request.form.get("value")
+            ),
+        ),
+        "is no dictionary",
+    ),
 )
 def task_1(predict: Callable):
     """write the function predict and run both cells"""
@@ -137,7 +165,15 @@ def task_1(predict: Callable):
         if number is None:
             continue
         if status != 200:
-            return f"{label}: status {status}. Where request.is_json, the body is JSON."
+            hint = "Where request.is_json, the body is JSON."
+            hint = hint if "json" in sent else "It holds a number, in request.form."
+            return f"{label}: status {status}. {hint}"
+        if body is None:
+            return f"{label}: {answer.mimetype}, no JSON. Return the dictionary itself."
+        fields = body if isinstance(body, dict) else {}
+        if not is_answer({**fields, "input": number}, number):
+            wanted = f"'prediction' is a number near {2 * number - 1:g}"
+            return f"{label}: {told(body)}. {wanted}, what the model gives for it."
         if not is_answer(body, number):
             return f"{label}: {told(body)}. 'input' is the number itself, as a float."
     bad = sum(number is None for _, _, number in TABLE)
@@ -170,6 +206,9 @@ def in_its_own_response(error):
     (in_its_own_response, "Right: 400"),
     (lambda error: told_in_json(error)[0], "return the status as well"),
     (lambda: ({}, 404), "raises TypeError"),
+    (lambda error: told_in_json(error)[::-1], "The dictionary comes first"),
+    (lambda error: ({"code": error.type}, error.code), "error.code, error.name"),
+    (lambda error: ({**told_in_json(error)[0], "code": 400}, error.code), "code is"),
     (lambda error: print(end=""), "Is there a return?"),
     (lambda error: (told_in_json(error)[0], 400), "whose code is it?"),
     (lambda error: error, "is text/html"),
@@ -196,7 +235,13 @@ def task_2(as_json: Callable):
         try:
             answer = client.open(path, method=method)
         except Exception as error:
-            hint = "Is there a return?" if "valid response" in str(error) else ""
+            hint = ""
+            if "valid response" in str(error):
+                hint = "Is there a return? The dictionary comes first, then the status."
+            elif "has no attribute" in str(error):
+                hint = "It has error.code, error.name and error.description."
+            elif isinstance(error, NameError):
+                hint = MEANT["is not defined"]
             raise Hint(f"{label} it raises {told(error)}. {hint}".strip()) from None
         if answer.status_code == 200:
             return f"{label} the status is 200: return the status as well."
@@ -209,6 +254,8 @@ def task_2(as_json: Callable):
         body = answer.get_json(silent=True)
         if not isinstance(body, dict) or not {"code", "type", "message"} <= {*body}:
             return f"{label} it is {told(body)}. Please give it code, type, message."
+        if str(body["code"]) != str(wanted):
+            return f"{label} the code is {told(body['code'])}: error.code has it."
         if wanted == 400 and body["message"] != "no number":
             return (
                 f"{label} the message is lost: what abort() says is error.description."
@@ -231,28 +278,29 @@ KINDS = {
     "neither form nor JSON": "What if Content-Type is text/plain?",
     "too many bytes": "What if it is 2,000 digits long?",
 }
+READER = Flask("reader")
 
 
 def kind_of(sent):
-    """What is wrong with a request; None if it holds a number."""
+    """What is wrong with a request, read by Flask; None if it holds a number."""
     prepared = requests.Request("POST", "http://127.0.0.1", **sent).prepare()
     body = prepared.body or b""
     body = body if isinstance(body, bytes) else body.encode()
-    media = prepared.headers.get("Content-Type", "").partition(";")[0]
     if len(body) >= 1024:
         return "too many bytes"
-    if media == "application/json":
-        try:
-            fields = json.loads(body)
-        except ValueError:
-            return "broken JSON"
-        if not isinstance(fields, dict):
-            return "JSON without fields"
-    elif body and media != "application/x-www-form-urlencoded":
-        return "neither form nor JSON"
-    else:
-        parts = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
-        fields = {name: values[0] for name, values in parts.items()}
+    media = prepared.headers.get("Content-Type")
+    with READER.test_request_context(method="POST", data=body, content_type=media):
+        if request.is_json:
+            try:
+                fields = json.loads(body)
+            except (ValueError, RecursionError):
+                return "broken JSON"
+            if not isinstance(fields, dict):
+                return "JSON without fields"
+        else:
+            fields = request.form.to_dict()
+            if body and not fields:
+                return "neither form nor JSON"
     value = fields.get("value")
     if value is None:
         return "no value"
@@ -283,6 +331,8 @@ ATTEMPTS = {
     (ATTEMPTS, "Right: 7 kinds"),
     ({name: ATTEMPTS[name] for name in list(ATTEMPTS)[1:6]}, "Right: 5 kinds"),
     ({}, "0 kinds of 5. What if the field"),
+    ({**ATTEMPTS, "part": {"files": {"value": (None, "5")}}}, "holds a number"),
+    ({"nan": {"json": {"value": math.nan}}}, "as text"),
     ({"nothing": {}, "a file": {"files": {"value": "5"}}}, "2 kinds of 5: no value"),
     ({n: {"json": {"value": n}} for n in ("a", "b", "c", "d", "e")}, "1 kind of 5"),
     ({**ATTEMPTS, "ok": {"json": {"value": 5}}}, "holds a number"),
@@ -306,14 +356,17 @@ def task_3(attempts: dict, flask_server):
         try:
             kinds[name] = kind_of(sent)
         except Exception as error:
-            return f"{name}: cannot be sent: {told(error)}."
+            text = isinstance(error, requests.exceptions.InvalidJSONError)
+            hint = " Write the value as text, in quotes." if text else ""
+            return f"{name}: cannot be sent: {told(error)}.{hint}"
         if kinds[name] is None:
             return f"{name}: this one holds a number, and is right to be answered."
     found = [kind for kind in KINDS if kind in kinds.values()]
     if len(found) < 5:
-        missing = next(ask for kind, ask in KINDS.items() if kind not in found)
+        missing = [ask for kind, ask in KINDS.items() if kind not in found]
+        asks = " ".join(missing[: min(2, 5 - len(found))])
         count = f"{len(found)} kind{'s' * (len(found) != 1)} of 5"
-        return f"{': '.join(filter(None, [count, ', '.join(found)]))}. {missing}"
+        return f"{': '.join(filter(None, [count, ', '.join(found)]))}. {asks}"
     refused_by(flask_server, attempts)
     refused_by(flask_server, {name: sent for name, sent, wanted in TABLE if not wanted})
     return (
@@ -372,14 +425,50 @@ def listed():
     return values
 
 
+@contextmanager
+def calls_of_models():
+    """Counts how often each module of PyTorch is called."""
+    calls = Counter()
+    note = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, *_: calls.update([id(module)])
+    )
+    try:
+        yield calls
+    finally:
+        note.remove()
+
+
+def saying_so_elsewhere():
+    try:
+        return many(listed())
+    except HTTPException as error:
+        return {"error": error.description}, 400
+
+
+def one_by_one():
+    model = torch.nn.Identity()
+    return many([model(value) for value in listed()])
+
+
+def otherwise_refusing():
+    try:
+        return many(listed())
+    except HTTPException:
+        abort(422)
+
+
 @task(
     (lambda: many(listed()), "Right"),
+    (one_by_one, "3 calls of the model"),
+    (lambda: many(torch.nn.Linear(1, 1)(torch.ones(3)).tolist()), "reshape(-1, 1)"),
     (lambda: many([parsed(it) for it in listed()]), "Catch it, and answer 400."),
     (lambda: many(request.get_json()["values"]), "An empty list"),
     (lambda: many(listed()[:1]), "one prediction for each"),
     (lambda: many(sorted(listed(), key=str)), "In the order"),
     (lambda: {"predictions": many(listed())}, "a list of numbers"),
     (lambda: many(listed(), places=False), "which of them"),
+    (saying_so_elsewhere, "under message"),
+    (otherwise_refusing, "422, "),
     (lambda: many([it for it in listed() if it != "abc"]), "left out"),
     (lambda: print(end=""), "Is there a return?"),
 )
@@ -394,16 +483,24 @@ def task_4(predict_many: Callable):
     def ask(label, content):
         # Written out by hand: Flask's own writer refuses nothing either.
         sent = {"data": json.dumps(content), "headers": JSON}
-        answer = as_learners_write_it(client, label, sent, "/many")
-        return answer.status_code, answer.get_json(silent=True)
+        with calls_of_models() as calls:
+            answer = as_learners_write_it(client, label, sent, "/many")
+        return (
+            answer.status_code,
+            answer.get_json(silent=True),
+            max(calls.values(), default=0),
+        )
 
     for values, place in MANY:
         label = f"With {json.dumps(values)}"
-        status, body = ask(label, {"values": values})
+        status, body, calls = ask(label, {"values": values})
         if place is None:
             got = body.get("predictions") if isinstance(body, dict) else None
             if not isinstance(got, list) or not all(type(it) is float for it in got):
-                return f"{label}: {status}, {told(body)}. It takes a list of numbers."
+                return (
+                    f"{label}: {status}, {told(body)}. "
+                    "predictions is a list of numbers, one for each value."
+                )
             if len(got) != len(values):
                 return f"{label}: {told(got)}. There is one prediction for each."
             if not all(
@@ -411,15 +508,21 @@ def task_4(predict_many: Callable):
                 for it, value in zip(got, values, strict=True)
             ):
                 return f"{label}: {told(got)}. In the order of the values, please."
+            if calls > 1:
+                return f"{label}: {calls} calls of the model. Give it one tensor."
         elif status == 200:
             return f"{label}: {told(body)}. The bad one was left out, or read as one."
-        elif status != 400 or str(place) not in str((body or {}).get("message")):
-            return f"{label}: {status}, {told(body)}. Say which of them: place {place}."
+        elif status != 400:
+            return f"{label}: {status}, {told(body)}. Refuse it with 400."
+        elif not isinstance(body, dict) or "message" not in body:
+            return f"{label}: {told(body)}. abort(400, …) puts the text under message."
+        elif str(place) not in str(body["message"]):
+            return f"{label}: {told(body)}. Say which of them: place {place}."
     for label, content in (
         ("An empty list", {"values": []}),
         ("No list", {"values": 5}),
     ):
-        status, body = ask(label, content)
+        status, body, _ = ask(label, content)
         if status != 400:
             return f"{label}: {status}, {told(body)}. Refuse it with 400."
     return f"Right: {len(MANY)} lists, answered in order, or refused with the place."

@@ -14,7 +14,8 @@ from course import chains, local_worker
 from course.checks.form import Guess, Hint, call, task, told
 from course.lesson import ROOT
 from handlers.model_handler import SimpleLinearHandler
-from models.train import load
+from models.linear import SimpleLinearModel
+from models.train import load, predict
 
 guess_1 = Guess(
     {
@@ -50,6 +51,8 @@ guess_2 = Guess(
     },
     right="b",
 )
+
+IMPORT = "Import it in your cell, or look at its spelling."
 
 # The function between the models.
 
@@ -92,9 +95,14 @@ def number_of(answer):
         "raise ValueError",
     ),
     (lambda requests, _: [first(r) for r in requests or [{}]], "raises KeyError"),
+    (lambda requests, _: requests and missing.loads(""), "Import it"),  # noqa: F821
     (
-        lambda requests, _: [first(r["body"]) for r in requests or []],
-        "raises TypeError",
+        lambda requests, _: [json.loads(r["body"])["code"] for r in requests or []],
+        "makes a list of a good answer",
+    ),
+    (
+        lambda requests, _: [round(first(r)) for r in requests or []],
+        "unrounded",
     ),
 )
 def task_1(to_number: Callable):
@@ -109,7 +117,12 @@ def task_1(to_number: Callable):
     for bodies, numbers in (([NINE], [8.9932]), ([b"[1.5]", b"[-2.0]"], [1.5, -2.0])):
         requests = [{"body": body} for body in bodies]
         label = f"to_number({told(requests)}, None)"
-        answers = call(label, to_number, requests, None)
+        try:
+            answers = to_number(requests, None)
+        except Exception as error:
+            hint = "json.loads makes a list of a good answer, a dict of a refusal."
+            hint = IMPORT if isinstance(error, NameError) else hint
+            return f"{label} raises {told(error)}. {hint}"
         if not isinstance(answers, list):
             return f"{label} gives {told(answers)}. It has to be a list of answers."
         if len(answers) != len(bodies):
@@ -119,7 +132,8 @@ def task_1(to_number: Callable):
             return f"{label} gives {told(answers)}. What takes the brackets off?"
         if found != numbers:
             return (
-                f"{label} gives {told(answers)}. The numbers, in their order, please."
+                f"{label} gives {told(answers)}. "
+                "The numbers unrounded and in their order, please."
             )
     try:
         answers = to_number([{"body": REFUSAL}], None)
@@ -135,6 +149,14 @@ def task_1(to_number: Callable):
 ARCHIVES = {"line": "simple_linear.mar", "inverse": "inverse_linear.mar"}
 DAG = {"line": ["to_number"], "to_number": ["inverse"]}
 NAME = "yours"
+SETTINGS = {
+    "min-workers",
+    "max-workers",
+    "batch-size",
+    "max-batch-delay",
+    "timeout-ms",
+    "retry-attempts",
+}
 EXAMPLE = """
 models:
   timeout-ms: 400
@@ -162,11 +184,17 @@ def settings_of(specification):
         raise Hint("Below models and dag stand names with a colon, two spaces in.")
     nodes = {name: node for name, node in models.items() if isinstance(node, dict)}
     found = {name: node.get("url") for name, node in nodes.items()}
+    if odd := [name for name in models if name not in nodes and name in ARCHIVES]:
+        raise Hint(f"{odd[0]} has no part of its own: below it, indented, stands url.")
+    if odd := [name for name in models if name not in nodes and name not in SETTINGS]:
+        raise Hint(f"{told(odd[0])} is no setting: timeout-ms, retry-attempts.")
+    if "to_number" in nodes:
+        raise Hint("to_number is no model, but a function: it stands in dag alone.")
     if found != ARCHIVES:
         raise Hint(f"The models are {told(found)}, and should be {told(ARCHIVES)}.")
     if "inverse" in (dag.get("line") or ()):
         raise Hint("From line it goes straight to inverse: where is to_number?")
-    if dag != DAG:
+    if {name: after for name, after in dag.items() if after != []} != DAG:
         raise Hint(f"dag is {told(dag)}: of each node, a list of those after it.")
     names = list(models)
     plain = [name for name in names if name not in nodes]
@@ -190,7 +218,11 @@ def settings_of(specification):
 
 @task(
     (EXAMPLE, "Right"),
+    (EXAMPLE + "  inverse: []\n", "Right"),
     (EXAMPLE.replace("400", "3000"), "a caller waits 6 s"),
+    (EXAMPLE.replace("timeout-ms", "timeout_ms"), "is no setting"),
+    (EXAMPLE.replace("\n    url:", ""), "stands url"),
+    (EXAMPLE.replace("dag:", "  to_number:\n    url: f.py\ndag:"), "a function"),
     (EXAMPLE.replace("400", "100"), "are short"),
     (EXAMPLE.replace("attempts: 1", "attempts: 0"), "Without a retry"),
     (EXAMPLE.replace("attempts: 1", "attempts: one"), "whole numbers"),
@@ -283,6 +315,50 @@ class Graded(Both):
         return self.inverse(super().inference(inputs))
 
 
+class Trainable(Both):
+    def inference(self, inputs):
+        return self.inverse(self.model(inputs))
+
+
+LENT = SimpleLinearModel()  # in the place of the inverse that the lesson has trained
+LENT.load_state_dict(
+    {"linear.weight": torch.tensor([[0.5]]), "linear.bias": torch.tensor([0.5])}
+)
+
+
+class Borrowing(Both):
+    def inference(self, inputs):
+        with torch.inference_mode():
+            return LENT(self.model(inputs))
+
+
+class Reloading(Both):
+    def inference(self, inputs):
+        with torch.inference_mode():
+            return load(ROOT / "models" / "inverse.pth")(self.model(inputs))
+
+
+class Swapped(Both):
+    def inference(self, inputs):
+        with torch.inference_mode():
+            return self.model(self.inverse(inputs))
+
+
+class Undefined(Both):
+    def inference(self, inputs):
+        return missing(inputs)  # noqa: F821
+
+
+class Unloaded(Both):
+    def inference(self, inputs):
+        return self.inverse.state_dict()(inputs)
+
+
+class Silent(Both):
+    def inference(self, inputs):
+        super().inference(inputs)
+
+
 class Twice(Both):
     def inference(self, inputs):
         with torch.inference_mode():
@@ -303,6 +379,11 @@ class Listed(Both):
 class Forgetful(Both):
     def inference(self, inputs):
         return super().inference(inputs[:1])
+
+
+class Picky(Both):
+    def inference(self, inputs):
+        return super().inference(inputs[:3])
 
 
 class Backwards(Both):
@@ -334,8 +415,63 @@ def quiet_worker(both):
         logging.disable(logging.NOTSET)
 
 
+@contextmanager
+def noted(register):
+    """A list of the modules of PyTorch to which this happens meanwhile."""
+    seen = []
+    note = register(lambda module, *_: seen.append(module))
+    try:
+        yield seen
+    finally:
+        note.remove()
+
+
+MADE = torch.nn.modules.module.register_module_parameter_registration_hook
+ASKED = torch.nn.modules.module.register_module_forward_hook
+
+
+def look_at_inference(handler, loaded):
+    """Ask it alone, without a worker; a hint on what a worker would not say.
+
+    loaded are the modules with parameters that initialize has made.
+    """
+    try:
+        with noted(MADE) as made, noted(ASKED) as asked:
+            outputs = handler.inference(torch.tensor([[5.0], [7.0]]))
+    except Exception as error:
+        hint = ""
+        if isinstance(error, NameError):
+            hint = IMPORT
+        elif "not callable" in str(error):
+            hint = "A state dict is no model: load(path) of models.train makes one."
+        elif "nference tensor" in str(error):
+            hint = "Is it below `with torch.inference_mode():`, as in lesson 03?"
+        raise Hint(f"inference raises {told(error)}. {hint}".strip()) from None
+    if not isinstance(outputs, torch.Tensor) or len(outputs) != 2:
+        raise Hint(
+            f"inference returns {told(outputs)} for two rows. "
+            "Return the tensor, with a row for each."
+        )
+    if outputs.requires_grad:
+        raise Hint("The answer has gradients: `with torch.inference_mode():` is at it.")
+    if made:
+        raise Hint("It loads a model for each batch. Load it once, in initialize.")
+    if any(it._parameters and not any(it is one for one in loaded) for it in asked):
+        raise Hint(
+            "A model that the notebook has loaded answers, and a worker has no "
+            "notebook. Load it in initialize."
+        )
+
+
 @task(
     (Both, "Right"),
+    (Trainable, "has gradients"),
+    (Borrowing, "a worker has no notebook"),
+    (Reloading, "once, in initialize"),
+    (Swapped, "inverse comes last"),
+    (Undefined, "Import it"),
+    (Unloaded, "A state dict is no model"),
+    (Silent, "Return the tensor"),
     (SimpleLinearHandler, "That is what line answers"),
     (Unprepared, "super().initialize(context)"),
     (Lenient, "only 'five' is bad"),
@@ -343,8 +479,9 @@ def quiet_worker(both):
     (Twice, "(y + 1) / 2"),
     (Graded, "with torch.inference_mode()"),
     (Inverse, "(y + 1) / 2"),
-    (Listed, "503"),
-    (Forgetful, "503"),
+    (Listed, "Return the tensor"),
+    (Forgetful, "with a row for each"),
+    (Picky, "503"),
     (Backwards, "in their order"),
     (Path, "has to inherit"),
 )
@@ -353,14 +490,10 @@ def task_3(both: type, inverse_weights):
     if not issubclass(both, SimpleLinearHandler):
         return "Both has to inherit: class Both(SimpleLinearHandler)."
     bodies, numbers = ["5", "-2.75", "five", "100"], [5, -2.75, 100]
-    with quiet_worker(both) as (handler, worker):
+    with noted(MADE) as loaded, quiet_worker(both) as (handler, worker):
         if getattr(handler, "model", None) is None:
             raise Hint("No model: does initialize call super().initialize(context)?")
-        try:
-            handler.inference(torch.tensor([[5.0]]))
-        except Exception as error:
-            hint = "Is it below `with torch.inference_mode():`, as in lesson 03?"
-            raise Hint(f"inference raises {told(error)}. {hint}") from None
+        look_at_inference(handler, [*loaded])
         answers = worker.ask(*({"body": body} for body in bodies))
     statuses = [answer.status for answer in answers]
     if 503 in statuses:
@@ -372,6 +505,13 @@ def task_3(both: type, inverse_weights):
         return f"'5' gives {found[0]:.4f}. That is what line answers: and inverse?"
     if not all(abs(one - two) < 0.5 for one, two in zip(found, numbers, strict=True)):
         return f"{bodies} give {told(found)}: inverse is (y + 1) / 2, in their order."
+    line, inverse = load(), load(inverse_weights)
+    right, swapped = (
+        predict(inverse, predict(line, 5.0)),
+        predict(line, predict(inverse, 5.0)),
+    )
+    if abs(found[0] - swapped) < abs(found[0] - right):
+        return f"'5' gives {found[0]:.4f}, and should {right:.4f}: inverse comes last."
     return (
         f"Right: '5' gives {found[0]:.4f}, and only 'five' gets a 400 with its reason."
     )
