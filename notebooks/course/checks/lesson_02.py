@@ -1,7 +1,9 @@
+import os
 import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -143,6 +145,11 @@ def takes_it_away(model, path):
     path.replace(path.with_name("unfinished.pth"))
 
 
+def deletes_first(model, path):
+    path.unlink()
+    right_save(model, path)
+
+
 def saves(make):
     """A learner's function that saves something else."""
 
@@ -161,6 +168,7 @@ def saves(make):
     (saves(lambda model: SimpleLinearModel().state_dict()), "other numbers"),
     (saves(lambda model: model.state_dict()), "half a file"),
     (leaves_a_copy, "unfinished.pth is left"),
+    (deletes_first, "for a moment there was no file"),
 )
 def task_2(save_model: Callable):
     """write save_model(model, path) and run both cells"""
@@ -169,7 +177,12 @@ def task_2(save_model: Callable):
         path = Path(folder, "weights.pth")
         torch.save({}, path)  # what an earlier training has left
         old = path.stat().st_ino
-        call("save_model(model, path)", save_model, model, path)
+        with (
+            mock.patch("os.unlink", wraps=os.unlink) as unlink,
+            mock.patch("os.remove", wraps=os.remove) as remove,
+        ):
+            call("save_model(model, path)", save_model, model, path)
+        deleted = [str(it.args[0]) for it in unlink.mock_calls + remove.mock_calls]
         if not path.exists():
             raise Hint("There is no file at path now: unfinished.replace(path).")
         try:
@@ -188,6 +201,11 @@ def task_2(save_model: Callable):
         if not all(torch.equal(state[name], wanted[name]) for name in wanted):
             raise Hint(
                 "The file holds other numbers than those of the model it was given."
+            )
+        if str(path) in deleted:
+            raise Hint(
+                "It is right, and for a moment there was no file: "
+                "replace takes the place of the old one by itself."
             )
         if path.stat().st_ino == old:
             raise Hint(
@@ -324,6 +342,7 @@ def in_place(checkpoint):
     (named(lambda name: name), "still begin with module."),
     (named(lambda name: name.lstrip("module.")), "lstrip takes letters"),
     (named(lambda name: name.replace("module.", "")), "in the middle"),
+    (named(lambda name: name.removeprefix("module")), "the dot goes too"),
     (named(lambda name: name[7:]), "without checkpoint"),
     (lambda c: {name: 0 for name in right_names(c)}, "the tensors as they are"),
 )
@@ -344,6 +363,8 @@ def task_4(weights_of: Callable):
         return "The names still begin with module., and the model has none of them."
     if any(name.startswith("inear") for name in map(str, found)):
         return f"{told([*found])}: lstrip takes letters away, not a word."
+    if any(name.startswith(".") for name in map(str, found)):
+        return f"{told([*found])}: the dot goes too."
     if found.keys() != wanted.keys():
         return f"{told([*found])}: module. may also stand in the middle of a name."
     if not all(found[name] is wanted[name] for name in wanted):
@@ -380,7 +401,7 @@ guess_2 = Guess(
             "a Surprise, and no more",
             "What comes back is what the function returned that the file named.",
         ),
-        "c": ("what the file says: it writes a file of its own", ""),
+        "c": ("what the file says: there is a new file", ""),
     },
     right="c",
 )

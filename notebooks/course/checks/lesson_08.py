@@ -31,8 +31,9 @@ def in_place(times):
 
 @task(
     (right_p99, "Right"),
-    (lambda times: statistics.quantiles(times, n=100)[98], "raises"),
-    (lambda times: sorted(times)[int(0.99 * len(times))], "Right"),
+    (lambda times: statistics.quantiles(times, n=100)[98], "none of the times"),
+    (lambda times: sorted(times)[int(0.99 * len(times))], "count from 0"),
+    (lambda times: sorted(times)[int(0.99 * len(times)) - 1], "Round up"),
     (lambda times: print(end=""), "Is there a return?"),
     (lambda times: str(max(times)), "Return one of the times"),
     (in_place, "in a new order"),
@@ -43,7 +44,7 @@ def in_place(times):
     (statistics.mean, "the mean"),
     (lambda times: 0.99 * max(times), "none of the times"),
     (lambda times: sorted(times)[95 * len(times) // 100], "95 percent"),
-    (lambda times: sorted(times)[990] if len(times) > 1 else 0.0, "for a single one"),
+    (lambda times: right_p99(times) if len(times) > 1 else 0.0, "for a single one"),
 )
 def task_1(p99: Callable):
     """write p99(times) and run both cells"""
@@ -59,7 +60,7 @@ def task_1(p99: Callable):
         return f"p99 gives {told(found)}. Return one of the times."
     if given != times:
         return "Your list of times is in a new order now: sorted(times) is a copy."
-    said = f"Of 1,000 times, 990 to 991 is right, and p99 gives {found:g}."
+    said = f"Of these 1,000 times, 990 is right, and p99 gives {found:g}."
     if found == 5000:
         return f"{said} That is the slowest of all."
     if found in (times[989], times[990]):
@@ -70,7 +71,9 @@ def task_1(p99: Callable):
         return f"{said} That is the median."
     if math.isclose(found, statistics.mean(times)):
         return f"{said} That is the mean."
-    if not 990 <= found <= 991:
+    if found == 991:
+        return f"{said} That is one too far: places in a list count from 0."
+    if found != 990:
         known = (
             "none of the times" if found not in ordered else "not enough, or too many"
         )
@@ -78,7 +81,13 @@ def task_1(p99: Callable):
         return f"{said} It is {known}; {slower} percent are no slower than that."
     if call("p99 of a single time", p99, [7.0]) != 7:
         return "For 1,000 times it is right; for a single one, 7.0, it has to be 7.0."
-    return f"Right: 990 of 1,000 answers took no longer than {found:g} ms."
+    found = call("p99 of 160 times", p99, ordered[159::-1])
+    if found != 159:
+        return (
+            "For 1,000 times it is right. Of the times 1 to 160 it is 159, because 99 "
+            f"percent of 160 are 158.4, and p99 gives {told(found)}. Round up."
+        )
+    return "Right: 990 of 1,000 answers took no longer than 990 ms."
 
 
 def kept(url, data, total):
@@ -195,6 +204,7 @@ class Ask:
     def __init__(self, server, callers, failing=-1):
         self.url, self.callers, self.failing = f"{server}{MODEL}", callers, failing
         self.calls = self.running = self.most = 0
+        self.asked = []
         self.patience = 1.0  # seconds to wait for the other callers
         self.first, self.last = math.inf, 0.0
         self.change = threading.Condition()
@@ -203,6 +213,7 @@ class Ask:
         with self.change:
             number, self.calls = self.calls, self.calls + 1
             self.running += 1
+            self.asked.append(x)
             self.most = max(self.most, self.running)
             self.first = min(self.first, time.perf_counter())
             self.change.notify_all()
@@ -231,6 +242,7 @@ class Ask:
     (lambda ask, callers, total: print(end=""), "Return a number"),
     (lambda ask, callers, total: 700.0, "0 requests"),
     (changed("[5.0] * total", "[5.0] * total * callers", right_throughput), "48 requ"),
+    (changed("[5.0] * total", "range(total)", right_throughput), "and not 5.0"),
     (changed("list(pool.map(", "list(map(", right_throughput), "1 at a time"),
     (
         changed("Executor(callers)", "Executor(total)", right_throughput),
@@ -253,6 +265,9 @@ def task_3(throughput: Callable, torchserve):
         return f"throughput gives {told(found)}. Return a number."
     if ask.calls != total:
         return f"throughput(ask, 4, 12) sent {ask.calls} requests, and not 12."
+    if ask.asked != [5.0] * total:
+        odd = next(x for x in ask.asked if x != 5.0)
+        return f"ask was called with {told(odd)}, and not 5.0."
     if ask.most != callers:
         return (
             f"At most {ask.most} at a time asked, and not {callers}: how many threads?"
@@ -347,7 +362,7 @@ guess_2 = Guess(
     {
         "a": (
             "TorchServe gets more done",
-            "Look which one keeps the processor longer.",
+            "In both, one Python process computes: TorchServe has one worker.",
         ),
         "b": ("Flask gets more done", TWO),
         "c": ("they differ by less than a tenth", NEAR),
