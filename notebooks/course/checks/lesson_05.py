@@ -9,7 +9,7 @@ import requests
 
 from course import servers
 from course.background import is_loopback, port_of
-from course.checks.form import Guess, Hint, call, function, task, told
+from course.checks.form import Guess, Hint, call, outcome, task, told
 from course.lesson import wait_until
 from course.torchserve import ADDRESSES, parse, with_port
 
@@ -31,15 +31,20 @@ COMMAND = (
     (COMMAND.replace(" --models", " \\\n  --models"), "Right"),
     (COMMAND.replace("torchserve", "serve"), "begins with its program"),
     (COMMAND.replace(" --models", "\n--models"), "a backslash"),
+    (COMMAND.replace(" --models", " \\ \n--models"), "nothing after it"),
     (COMMAND + " '", "cannot be split into words"),
     (COMMAND.replace("-model-store", "-store"), "torchserve refuses it: "),
     (COMMAND.replace(" --foreground", ""), "add --foreground"),
     (COMMAND.replace("--start", "--stop"), "--stop ends a server"),
     (COMMAND.replace("--models simple_linear=simple_linear.mar ", ""), "serves no"),
-    (COMMAND.replace("simple_linear=", ""), "would be served as simple_linear.mar"),
+    (COMMAND.replace("simple_linear=", ""), "Right"),
+    (COMMAND.replace("simple_linear=", "linear="), "would be served as linear:"),
+    (COMMAND.replace("simple_linear=simple_linear.mar", "all"), "every archive"),
+    (COMMAND.replace("linear=", "linear = "), "no space"),
     (COMMAND.replace(".mar", ""), "No file model_store/simple_linear"),
-    (COMMAND.replace("=simple", "=model_store/simple"), "twice"),
+    (COMMAND.replace("=simple", "=model_store/simple"), "Right"),
     (COMMAND.replace("--model-store model_store", ""), "Right"),
+    (COMMAND.replace("-store model_store", "-store ./model_store"), "Right"),
     (COMMAND.replace("model_store", "models"), "--model-store is models"),
     (COMMAND.replace("config/", ""), "Which file did the cell above write"),
     (COMMAND.replace("--ts-config config/config.properties ", ""), "Which file"),
@@ -56,7 +61,7 @@ def task_1(command: str):
     if words[:1] != ["torchserve"]:
         return f"A command begins with its program: torchserve, not {told(words[:1])}."
     if "\n" in command.strip().replace("\\\n", " "):
-        return "A line that goes on in the next one ends with a backslash."
+        return "A line that goes on ends with a backslash, and nothing after it."
     if "--stop" in words:
         return "--stop ends a server. This one is to start."
     if "--foreground" not in words:
@@ -66,17 +71,21 @@ def task_1(command: str):
     except ValueError as error:
         return f"torchserve refuses it: {error}."
     served = found.models or []
-    named = [one for one in served if one.partition("=")[0] == "simple_linear"]
     if not served:
         return "It starts a server that serves no model: which option names models?"
-    if not named or "=" not in named[0]:
-        return f"The model would be served as {served[0].partition('=')[0]}: name=file."
-    if found.model_store not in ("model_store", "model_store/", None):
+    name, equals, archive = served[0].partition("=")
+    if served[0].lower() == "all":
+        return "all serves every archive of the folder. Name the one: name=file."
+    if "=" in served or not name or (equals and not archive):
+        return "In name=file is no space: a space begins the next word."
+    if not equals:  # a file alone is served under the name that its archive has
+        name, archive = "simple_linear", name
+    if name != "simple_linear":
+        return f"The model would be served as {name}: name=file."
+    folder = Path(found.model_store or "model_store")
+    if folder.resolve() != Path("model_store").resolve():
         return f"--model-store is {found.model_store}. Where did lesson 04 put it?"
-    archive = named[0].partition("=")[2]
-    if archive.startswith("model_store/"):
-        return "The folder is named twice: --models counts from --model-store."
-    if archive != "simple_linear.mar":
+    if Path(archive).name != "simple_linear.mar":  # TorchServe asks for no more
         return f"No file model_store/{archive} is there. What did lesson 04 build?"
     if Path(found.ts_config or "") != Path("config/config.properties"):
         return f"--ts-config is {found.ts_config}. Which file did the cell above write?"
@@ -112,11 +121,23 @@ def careless(server, model):
     return found["workers"][0]["status"] == "READY"
 
 
+def first_worker(server, model):
+    workers = _describe(server, model)["workers"]
+    return model != "nosuch" and workers[0]["status"] == "READY"
+
+
+def every_worker(server, model):
+    found = _describe(server, model)["workers"]
+    return model != "nosuch" and all(worker["status"] == "READY" for worker in found)
+
+
 @task(
     (ready, "Right"),
     (ping, "no model of that name"),
     (any_worker, "before that one was READY"),
     (careless, "Look at the status code before the JSON"),
+    (first_worker, "the list of workers is empty"),
+    (every_worker, "the list of workers is empty"),
     (lambda server, model: _describe(server, model)["workers"], "True or False"),
     (lambda server, model: print(end=""), "Is there a return?"),
     (lambda server, model: _describe(server, model)["status"], "raises KeyError"),
@@ -132,7 +153,7 @@ def task_2(is_ready: Callable, server):
         except Hint as hint_of_call:
             raise Hint(f"{hint_of_call} {hint}".strip()) from None
         if given is None:
-            raise Hint(f"{label} gives None. Is there a return?")
+            raise Hint(f"{label} gives None. {hint or 'Is there a return?'}")
         if not isinstance(given, bool):
             raise Hint(f"{label} gives {told(given)}: please give True or False.")
         return given
@@ -146,24 +167,30 @@ def task_2(is_ready: Callable, server):
         return (
             f"It says False, and its workers are {status}. Compare it with your loop."
         )
-    hint = "The answer for a model that is not there is a 404. Look at the status code"
-    if ask("nosuch", f"{hint} before the JSON."):
+    hint = (
+        "The answer for a model that is not there is a 404: False. Look at the status "
+        "code before the JSON."
+    )
+    if ask("nosuch", hint):
         return (
             'True for "nosuch", and there is no model of that name. /ping knows none.'
         )
     try:  # take the worker away, then be quicker than the one that comes
         zero = {"min_worker": 0, "synchronous": "true"}
         requests.put(model, params=zero, timeout=30).raise_for_status()
-        early = ask()
+        empty = "The check took the only worker away: the list of workers is empty."
+        without = ask(hint=f"{empty} That is False.")
         requests.put(model, params={"min_worker": 1}, timeout=30).raise_for_status()
-        early |= ask() and not ready(server, "simple_linear")
+        early = ask() and not ready(server, "simple_linear")
     finally:
         requests.put(model, params={"min_worker": 1}, timeout=30)
         wait_until(lambda: ready(server, "simple_linear"), every=0.2)
+    if without:
+        return f"{empty} Yours says True."
     if early:
         return (
-            "The check took the only worker away and had a new one started. Yours said "
-            "True before that one was READY. What is the status of each worker?"
+            "The check had a new worker started. Yours said True before that one was "
+            "READY. What is the status of each worker?"
         )
     return (
         "Right: True; False for a model that is not there, for one without a worker, "
@@ -194,6 +221,8 @@ def _answers(torchserve):
         (_lines(port_of(torchserve.inference), *free[1:]), "is taken"),
         (_lines(80, *free[1:]), "from 1024 to 65535"),
         (_lines("x", *free[1:]), "has no port"),
+        (right.replace(f":{free[0]}", ""), "has no port"),
+        (right.replace("=http", "='http", 1), "without quotes"),
         (right.replace("127.0.0.1", "0.0.0.0", 1), "everybody in your network"),
         (right.replace("http://127.0.0.1:", "", 1), "such as http://127.0.0.1:"),
         (right.replace(f"={free[3]}", f"=127.0.0.1:{free[3]}"), "a bare number"),
@@ -221,19 +250,23 @@ def task_3(lines: str, torchserve):
     for name, usual in ADDRESSES.items():
         setting = found.get(name)
         if setting is None:
-            held = getattr(torchserve, name.removesuffix("_address"), usual)
+            held = usual
+            if "://" in usual:  # the file has those of the first server
+                held = getattr(torchserve, name.removesuffix("_address"))
             return (
-                f"{name} is missing: it stays {held}, which your first server has. "
-                "The patient needs five addresses of its own."
+                f"{name} is missing: it stays {held}, and that is taken. The patient "
+                "needs five addresses of its own."
             )
         if usual.isdecimal() and not setting.isdecimal():
             return f"{name} is a bare number, such as {usual}."
         if not usual.isdecimal() and not setting.startswith("http://"):
-            return f"{name} is an address such as {usual}."
+            return f"{name} is an address such as {usual}, without quotes."
         try:
             whole = with_port(name, setting)
             port = int(whole) if whole.isdecimal() else port_of(whole)
         except ValueError:
+            port = None
+        if port is None or ("://" in setting and ":" not in setting[7:]):
             return f"{name}={told(setting)} has no port that can be read."
         if not setting.isdecimal() and not is_loopback(
             whole.split("/")[2].split(":")[0]
@@ -266,6 +299,8 @@ def _imports(patient_archive):
     return (
         ("from linear import SimpleLinearModel", "Right"),
         ("from linear import (SimpleLinearModel)", "Right"),
+        ("from linear import *", "Right"),
+        ("from linear import SimpleLinearModel as Model", "calls it Model"),
         ("from models.linear import SimpleLinearModel", "has no folder models"),
         ("from models import SimpleLinearModel", "has no folder models"),
         ("from .linear import SimpleLinearModel", "no package"),
@@ -306,7 +341,10 @@ def task_4(line: str, patient_archive):
         return f"It has no file {statement.module}.py, but {', '.join(files)}."
     tree = ast.parse(files[f"{statement.module}.py"])
     classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
-    if [alias.name for alias in statement.names] != classes:
+    [first, *more] = statement.names
+    if first.asname and first.name in classes:
+        return f"That calls it {first.asname}, and the handler {first.name}."
+    if more or first.name not in (*classes, "*"):
         return f"{statement.module}.py defines {', '.join(classes)}, and not that."
     return "Right: the archive has linear.py, and the class is in it."
 
@@ -329,6 +367,15 @@ def with_key(url, file):
     (lambda url, file: _send(url), "no header Authorization"),
     (lambda url, file: _send(url, Token=_key(file)), "no header Authorization"),
     (lambda url, file: _send(url, Authorization=_key(file)), "the word Bearer"),
+    (lambda url, file: _send(url, Authorization=f"Bearer: {_key(file)}"), "no colon"),
+    (
+        lambda url, file: _send(url, Authorization=f"Bearer {Path(file)}"),
+        "none of the three keys",
+    ),
+    (
+        lambda url, file: _send(url, **{"Authorization: Bearer": _key(file)}),
+        "The name of the header is Authorization",
+    ),
     (
         lambda url, file: _send(
             url, Authorization=f"Bearer {_key(file, 'management')}"
@@ -337,7 +384,7 @@ def with_key(url, file):
     ),
     (
         lambda url, file: _send(url, Authorization=f"Bearer {{'key': {_key(file)!r}}}"),
-        "none of the three keys",
+        'lies deeper, at "key"',
     ),
     (lambda url, file: with_key(url, file).json(), "the answer itself"),
     (lambda url, file: print(end=""), "Is there a return?"),
@@ -346,7 +393,14 @@ def with_key(url, file):
 )
 def task_5(ask_with_key: Callable, url, key_file):
     """write ask_with_key: it sends 5 with the right key, and returns the answer"""
-    answer = call("ask_with_key(url, file)", ask_with_key, url, key_file)
+    answer = outcome(ask_with_key, url, key_file)
+    if isinstance(answer, requests.exceptions.InvalidHeader):
+        return (
+            "requests refuses this header. The name of the header is Authorization, "
+            "and its text is the word Bearer, a space and one key."
+        )
+    if isinstance(answer, BaseException):
+        return f"ask_with_key(url, file) raises {told(answer)}."
     if answer is None:
         return "It returns None. Is there a return?"
     if not isinstance(answer, requests.Response):
@@ -361,11 +415,13 @@ def task_5(ask_with_key: Callable, url, key_file):
     if not sent:
         return f"{status}: the request had no header Authorization."
     if not sent.startswith("Bearer "):
-        return f"{status}: in the header the word Bearer and a space precede the key."
+        return f"{status}: the word Bearer and a space precede the key, no colon."
     keys = json.loads(Path(key_file).read_text(encoding="utf-8"))
     for name, entry in keys.items():
         if sent == f"Bearer {entry['key']}":
             return f"{status}: that is the key named {name}. Which is for predictions?"
+    if "{" in sent:
+        return f'{status}: the text of a key lies deeper, at "key": you sent braces.'
     return f"{status}: what follows Bearer is none of the three keys, letter by letter."
 
 
@@ -414,25 +470,87 @@ def _errors(log, mark="Error: "):
     return [line.split(" - ", 1)[1] for line in log.splitlines() if mark in line]
 
 
-task_6 = function(
-    "write cause: the message that ends the first traceback of a log, or None",
-    "Right: the cause of three logs, the healthy one included, which has none.",
-    cause,
-    [(MISSING,), (WELL,), (WRONG_WEIGHTS,)],
-    (lambda log: (_errors(log) or [None])[-1], "That is the second traceback"),
+def _first(log, kind):
+    return next((line for line in _errors(log) if line.startswith(kind)), None)
+
+
+def _whole_message(log):
+    """With the second line of a message of two."""
+    lines = [line.split(" - ", 1)[1] for line in log.splitlines()]
+    first = cause(log)
+    start = lines.index(first) if first else 0
+    more = [line for line in lines[start + 1 :][:1] if line.startswith("\t")]
+    return first and "\n".join([first, *more])
+
+
+@task(
+    (cause, "Right"),
+    (_whole_message, "Right"),
+    (lambda log: print(end=""), "Is there a return?"),
+    (lambda log: (_errors(log) or [None])[-1], "the second traceback"),
     (
         lambda log: next((ln for ln in log.splitlines() if "Error: " in ln), None),
-        "Leave away what stands before the message",
+        "what stands before the message",
     ),
-    (lambda log: (_errors(log, "Error") or [None])[0], '"Error" alone is too little'),
-    (
-        lambda log: [None, *(ln for ln in log.splitlines() if "Error: " in ln)][-1],
-        "That is the second traceback, and with what stands before the message",
-    ),
-    (lambda log: _errors(log)[0], "A healthy log has no error: give None"),
     (lambda log: _errors(log), "The first one alone"),
     (
         lambda log: log.split("Error: ")[1].splitlines()[0],
         "The kind of error belongs to the message",
     ),
+    (lambda log: log.splitlines()[0], "A message looks like this"),
+    (lambda log: (_errors(log, "Error") or [None])[0], '"Error" alone is too little'),
+    (lambda log: _errors(log)[0], "no error: None"),
+    (lambda log: log.splitlines()[99], "list index out of range"),
+    (lambda log: cause(log) or "", "no quotes"),
+    (lambda log: cause(log) or "healthy", "no error: None"),
+    (lambda log: _first(log, "ModuleNotFoundError"), "a RuntimeError"),
+    (
+        lambda log: cause(log) if "During" in log else None,
+        "a RuntimeError, and one traceback",
+    ),
 )
+def task_6(cause: Callable):
+    """write cause: the message that ends the first traceback of a log, or None"""
+    for what, log, wanted in (
+        ("a handler that lacks a module", MISSING, _errors(MISSING)[:1]),
+        ("a healthy model", WELL, []),
+        ("wrong weights", WRONG_WEIGHTS, [_errors(WRONG_WEIGHTS)[0]]),
+    ):
+        given = outcome(cause, log)
+        raised = isinstance(given, BaseException)
+        says = (
+            f"The log of {what}: yours {'raises' if raised else 'gives'} {told(given)}."
+        )
+        if not wanted:
+            if given is None:
+                continue
+            if isinstance(given, str) and "agreed" in given:
+                return f'{says} "Error" alone is too little: think of the colon.'
+            if isinstance(given, str) and given in ("", "None"):
+                return f"{says} It has no error: None, the value, with no quotes."
+            return f"{says} It has no error: None is the answer."
+        if isinstance(given, str) and wanted[0] == given.strip().split("\n")[0].strip():
+            continue
+        if given is None and log is MISSING:
+            return f"{says} Is there a return?"
+        if given is None:
+            return (
+                f"{says} It has a RuntimeError, and one traceback. Does yours look for "
+                "one kind of error, or for the second traceback?"
+            )
+        if raised:
+            return says
+        return f"{says} {_difference(given, wanted[0], log)}"
+    return "Right: the cause of three logs, the healthy one included, which has none."
+
+
+def _difference(given, wanted, log):
+    if not isinstance(given, str):
+        return "The first one alone, as a text."
+    if wanted in given:
+        return "Leave away what stands before the message."
+    if given.strip() and given.strip() in wanted:
+        return "The kind of error belongs to the message."
+    if any(one in given for one in _errors(log)[1:]):
+        return "That comes from the second traceback."
+    return f"A message looks like this: {wanted}"

@@ -8,7 +8,7 @@ from numbers import Real
 import requests
 
 from course import servers
-from course.checks.form import Guess, call, outcome, same, task, told
+from course.checks.form import Guess, Hint, call, outcome, same, task, told
 
 SLOW = 1.5  # seconds until the slow server answers
 
@@ -127,8 +127,25 @@ def _json_first(url, number, seconds=2):
     return answer.json()[0]
 
 
+def _requests_own(url, number, seconds=2):
+    try:
+        return predict(url, number, seconds)
+    except ConnectionError as error:
+        raise requests.ConnectionError(error) from error
+
+
+def _returns_it(url, number, seconds=2):
+    try:
+        return predict(url, number, seconds)
+    except (ConnectionError, ValueError) as error:
+        return error
+
+
 @task(
     (predict, "Right"),
+    (_requests_own, "Python's own ConnectionError is meant"),
+    (_returns_it, "write raise, not return"),
+    (lambda url, *_: predict(url, {"data": 5}), "nothing around it"),
     (lambda url, number, seconds=2: print(end=""), "Is there a return?"),
     (_whole, "take the first"),
     (lambda *_: str(_whole(*_)), "a number, and no text"),
@@ -153,8 +170,7 @@ def task_1(predict: Callable, inference):
 
     def say(what, url, number=5, seconds=5):
         started = time.monotonic()
-        given = outcome(predict, url, number, seconds)
-        says = f"raises {told(given)}" if _raised(given) else f"gives {told(given)}"
+        given, says = _tried(predict, url, number, seconds)
         return given, f"{what}: it {says}.", time.monotonic() - started
 
     given, says, _ = say("Asked for 5", f"{address}/simple_linear")
@@ -162,6 +178,10 @@ def task_1(predict: Callable, inference):
         return f"{says} Is there a return?"
     if isinstance(given, list):
         return f"{says} The answer is a list: take the first of it."
+    if isinstance(given, ValueError) and "finite number" in str(given):
+        return f"{says} The body is the number alone, with nothing around it."
+    if _raised(given):
+        return says
     if isinstance(given, bool) or not isinstance(given, Real):
         return f"{says} Please return a number, and no text or answer."
     if not same(given, wanted):
@@ -180,8 +200,14 @@ def task_1(predict: Callable, inference):
 
     with broken_server() as broken:
         busy, says, _ = say("The status is 503, and", f"{broken}/busy")
-        given, page, _ = say("A proxy says 502, with a page of HTML", f"{broken}/page")
+        given, page, _ = say("Someone in between says 502, in HTML", f"{broken}/page")
         late, slow, took = say("Too slow", f"{broken}/slow", seconds=0.2)
+    own = (
+        "Python's own ConnectionError is meant; what requests raises is another: catch "
+        "requests.RequestException."
+    )
+    if isinstance(busy, requests.ConnectionError):
+        return f"{says.replace('and: it', 'and it')} {own}"
     if not isinstance(busy, ConnectionError):
         return f"{says.replace('and: it', 'and it')} From 500 on: ConnectionError."
     if not isinstance(given, ConnectionError):
@@ -194,10 +220,7 @@ def task_1(predict: Callable, inference):
     dead, nobody, _ = say("Nobody listens", f"http://127.0.0.1:{free}/predictions/x")
     for given, says in ((dead, nobody), (late, slow)):
         if not isinstance(given, ConnectionError):
-            return (
-                f"{says} Python's own ConnectionError is meant; what requests raises "
-                "is another: catch requests.RequestException."
-            )
+            return f"{says} {own}"
     return (
         "Right: a number, two refusals in the server's words, and a ConnectionError "
         "for 503, 502, a slow server and none at all."
@@ -206,6 +229,17 @@ def task_1(predict: Callable, inference):
 
 def _raised(given):
     return isinstance(given, BaseException)
+
+
+def _tried(function, *arguments):
+    """What it returns or raises, and words for that; an error is not to be returned."""
+    try:
+        given = function(*arguments)
+    except (Exception, SystemExit) as error:
+        return error, f"raises {told(error)}"
+    if _raised(given):
+        raise Hint(f"It returns the error {told(given)}: write raise, not return.")
+    return given, f"gives {told(given)}"
 
 
 # The second and third task change the server: what they did is undone.
@@ -316,8 +350,8 @@ def register(management, archive, name, workers):
 @task(
     (register, "Right"),
     (lambda m, a, name, n: _post(m, url=a, model_name=name), "initial_workers"),
-    (lambda m, a, name, n: _post(m, url=a, name=name, initial_workers=n), "409"),
-    (lambda m, a, name, n: _post(m, archive=a, model_name=name), "400 Client Error"),
+    (lambda m, a, name, n: _post(m, url=a, name=name, initial_workers=n), "model_name"),
+    (lambda m, a, name, n: _post(m, archive=a, model_name=name), "named url"),
     (
         lambda m, a, name, n: _post(
             m, url="simple_linear.mar", model_name="x", initial_workers=0
@@ -336,7 +370,7 @@ def register(management, archive, name, workers):
     ),
     (
         lambda m, a, name, n: requests.put(f"{m}/models").raise_for_status(),
-        "405 Client Error",
+        "POST and /models",
     ),
     (lambda m, a, name: register(m, a, name, 0), "raises TypeError"),
 )
@@ -353,6 +387,13 @@ def task_3(register: Callable, management):
     return "Right: twin without a worker, then with one READY. It is gone again."
 
 
+REFUSALS = {
+    "400 Client": "It found no archive: params=, and in it the setting named url.",
+    "405 Client": "The method is POST and /models is the path, with no name behind.",
+    "409 Client": "The archive's own name is taken: yours goes into model_name.",
+}
+
+
 def _not_registered(register, management, before):
     """What the learner's function did not do; None if it did all."""
     if not isinstance(outcome(register, management, "nosuch.mar", "x", 0), Exception):
@@ -362,7 +403,10 @@ def _not_registered(register, management, before):
         )
     for number in (0, 1):
         label = f'register(management, "simple_linear.mar", "twin", {number})'
-        call(label, register, management, "simple_linear.mar", "twin", number)
+        given = outcome(register, management, "simple_linear.mar", "twin", number)
+        if _raised(given):
+            hints = [hint for status, hint in REFUSALS.items() if status in str(given)]
+            return f"{label} raises {told(given)}. {' '.join(hints)}".strip()
         added = _names(management) - before
         if added != {"twin"}:
             names = ", ".join(sorted(added)) or "nothing"
@@ -429,6 +473,42 @@ def _gives_up_silently(predict, url, number, attempts, pause):
             time.sleep(pause)
 
 
+def _forgotten(predict, url, number, attempts, pause):
+    for _ in range(attempts):
+        try:
+            return predict(url, number)
+        except ConnectionError as error:  # noqa: F841 (it is what learners write)
+            time.sleep(pause)
+    raise error  # noqa: F821
+
+
+def _raise_alone(predict, url, number, attempts, pause):
+    given = _gives_up_silently(predict, url, number, attempts, pause)
+    if given is None:
+        raise
+    return given
+
+
+def _returns_last(predict, url, number, attempts, pause):
+    try:
+        return ask_again(predict, url, number, attempts, pause)
+    except ConnectionError as error:
+        return error
+
+
+def _asks_on(predict, url, number, attempts, pause):
+    for _ in range(attempts):
+        given = predict(url, number)
+    return given
+
+
+def _refusal_lost(predict, url, number, attempts, pause):
+    try:
+        return ask_again(predict, url, number, attempts, pause)
+    except ValueError as error:
+        return str(error)
+
+
 @task(
     (ask_again, "Right"),
     (lambda predict, url, number, attempts, pause: predict(url, number), "asked once"),
@@ -438,6 +518,11 @@ def _gives_up_silently(predict, url, number, attempts, pause):
     (_for_ever, "asked 11 times"),
     (_everything, "will be refused again"),
     (_gives_up_silently, "swallowed"),
+    (_forgotten, "forgets the error"),
+    (_raise_alone, "forgets the error"),
+    (_returns_last, "write raise, not return"),
+    (_asks_on, "An answer ends it"),
+    (_refusal_lost, "A ValueError goes on to the caller"),
     (lambda *_: ask_again(*_[:3], 4, 0.05), "asked 4 times"),
 )
 def task_4(ask_again: Callable):
@@ -448,8 +533,7 @@ def task_4(ask_again: Callable):
     def run(*results, attempts=3):
         fake = Scripted(*results)
         started = time.monotonic()
-        given = outcome(lambda: ask_again(fake, url, 5, attempts, 0.05))
-        told_it = f"raises {told(given)}" if _raised(given) else f"gives {told(given)}"
+        given, told_it = _tried(ask_again, fake, url, 5, attempts, 0.05)
         asked = "once" if fake.asked == 1 else f"{fake.asked} times"
         return (
             given,
@@ -463,6 +547,8 @@ def task_4(ask_again: Callable):
         return "The server is well, and it gives None. Is there a return?"
     if not same(given, 8.99):
         return f"The server is well: {says}, and not 8.99."
+    if fake.asked > 1:
+        return f"The server is well: {says}. An answer ends it."
     given, says, fake, took = run(down, down, 8.99)
     if not same(given, 8.99):
         return f"Two failures and then an answer, three attempts: {says}."
@@ -471,9 +557,16 @@ def task_4(ask_again: Callable):
     given, says, fake, _ = run(down)
     if fake.asked != 3:
         return f"It never answers, three attempts: {says}."
+    if type(given) is UnboundLocalError or "No active exception" in says:
+        return (
+            f"It never answers: {says}. After its except block Python forgets the "
+            "error and its name: raise it inside, or keep it under another name."
+        )
     if not isinstance(given, ConnectionError):
         return f"It never answers: {says}. The last failure is swallowed."
     given, says, fake, _ = run(ValueError("expected one finite number"), 8.99)
-    if fake.asked != 1 or not isinstance(given, ValueError):
+    if fake.asked == 1 and not isinstance(given, ValueError):
+        return f"The request is refused: {says}. A ValueError goes on to the caller."
+    if fake.asked != 1:
         return f"The request is refused: {says}. What is wrong will be refused again."
     return "Right: an answer at the third attempt, no fourth, and no second for a 400."
