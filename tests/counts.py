@@ -4,7 +4,7 @@ tasks    cells to fill in; live: those whose check looks at a running server
 lines    lines of the solutions that the stubs do not have already
 guesses  letters to give before a run
 words    of Markdown, diagrams apart; open: without what is folded away
-minutes  stated: to read and run, and for the tasks
+minutes  stated: to read and run, for the tasks, and to go further
 """
 
 import re
@@ -15,9 +15,10 @@ sys.path[:0] = [
     str(Path(__file__).parents[1] / "notebooks"),
     str(Path(__file__).parent),
 ]
-from lessons import LESSONS, guesses_of, read, tags, tasks_of, text  # noqa: E402
+from lessons import LESSONS, guesses_of, minutes, read, tags, tasks_of, text  # noqa: E402
 
-COLUMNS = ("tasks", "live", "lines", "guesses", "words", "open", "reading", "doing")
+COLUMNS = ("tasks", "live", "lines", "guesses", "words", "open")
+COLUMNS += ("reading", "doing", "further")
 
 
 def words(markdown: str) -> int:
@@ -33,7 +34,6 @@ def counts(path: Path) -> list[int]:
         given = {line.strip() for line in task.cell.source.splitlines()}
         written = [line.strip() for line in (task.solution or "").splitlines()]
         lines += sum(bool(line) and line not in given for line in written)
-    minutes = re.search(r"(\d+) minutes to read and run, (\d+) for", markdown)
     return [
         len(tasks),
         sum("live" in tags(task.cell) for task in tasks),
@@ -41,7 +41,7 @@ def counts(path: Path) -> list[int]:
         len(guesses_of(notebook)),
         words(markdown),
         words(re.sub(r"<details>.*?</details>", "", markdown, flags=re.DOTALL)),
-        *map(int, minutes.groups() if minutes else (0, 0)),
+        *minutes(path),
     ]
 
 

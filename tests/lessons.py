@@ -34,6 +34,15 @@ def title(path: Path) -> str:
     return read(path).cells[0].source.splitlines()[0].removeprefix("# ")
 
 
+def minutes(path: Path) -> list[int]:
+    """Those that a lesson states: to read and run, for its tasks, and to go further."""
+    stated = (
+        r"(\d+) minutes to read and run, (\d+) for the tasks, (\d+) more to go further"
+    )
+    row = re.search(rf"\*\*Time\*\* \| {stated} \|", text(path))
+    return [int(number) for number in row.groups()]
+
+
 def tags(cell: nbformat.NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 

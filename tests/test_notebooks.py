@@ -14,6 +14,7 @@ from lessons import (
     LESSONS,
     NOTEBOOKS,
     cells,
+    minutes,
     read,
     statements,
     tags,
@@ -219,13 +220,10 @@ def test_cells_write_the_files_that_the_project_has(project_files):
 
 @every_lesson
 def test_minutes_are_the_same_in_the_lesson_the_index_and_the_readme(path):
-    read_and_run, practise = re.search(
-        r"\| \*\*Time\*\* \| (\d+) minutes to read and run, (\d+) for the tasks \|",
-        text(path),
-    ).groups()
-    row = rf"\({path.name}\) \| {read_and_run} min \| {practise} min \|"
+    reading, doing, further = minutes(path)
+    row = rf"\({path.name}\) \| {reading} min \| {doing} min \| {further} min \|"
     assert re.search(row, text(INDEX[0]))
-    row = rf"\(notebooks/{path.name}\) \| {read_and_run} \+ {practise} \|"
+    row = rf"\(notebooks/{path.name}\) \| {reading} \+ {doing} \|"
     assert re.search(row, written(ROOT / "README.md"))
 
 
@@ -236,11 +234,6 @@ def test_the_readme_and_make_know_the_same_targets():
     assert helped == targets - {"help", "same-python"}
     pages = written(ROOT / "README.md") + written(ROOT / "CONTRIBUTING.md")
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", pages, re.MULTILINE)) == helped
-
-
-def test_lesson_01_says_what_every_package_is_for():
-    pins = re.findall(r"(?m)^([\w.-]+)==", written(ROOT / "requirements.txt"))
-    assert [name for name in pins if f"`{name}`" not in text(LESSONS[0])] == []
 
 
 @pytest.mark.parametrize("command", ["check --output-format=concise", "format --check"])

@@ -11,7 +11,7 @@ import re
 
 import pytest
 from conftest import ROOT
-from lessons import LESSONS, guesses_of, printed, read, tags, tasks_of, text
+from lessons import LESSONS, guesses_of, minutes, printed, read, tags, tasks_of
 from nbclient import NotebookClient
 
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -54,11 +54,14 @@ def test_guesses_come_before_what_happens(path):
 
 @every_lesson
 def test_a_third_of_the_minutes_is_doing(path):
-    reading, doing = re.search(
-        r"(\d+) minutes to read and run, (\d+) for", text(path)
-    ).groups()
-    assert int(reading) + int(doing) <= 40
-    assert 3 * int(doing) >= int(reading) + int(doing) or path.name.startswith("01")
+    reading, doing, further = minutes(path)
+    assert reading + doing <= 40
+    assert 3 * doing >= reading + doing
+
+
+def test_the_first_part_takes_four_hours():
+    first = [path for path in LESSONS if path.name < "09"]
+    assert sum(sum(minutes(path)[:2]) for path in first) <= 240
 
 
 @pytest.mark.slow
