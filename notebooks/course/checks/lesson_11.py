@@ -1,10 +1,13 @@
+import ast
+import dis
 import inspect
 import json
 import logging
+import re
 import textwrap
 import zipfile
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import CodeType, ModuleType, SimpleNamespace
 
 import requests
 import yaml
@@ -37,6 +40,7 @@ guess_2 = Guess(
 
 WANTED = {"refused_inputs_total": "counter", "input_distance": "histogram"}
 LABELS = ["ModelName", "Level"]
+NEEDED = ("unit", "dimensions")
 DECLARED = """
 model_metrics:
   counter:
@@ -57,6 +61,7 @@ model_metrics:
     (DECLARED.replace("    - {name: i", "    - - {name: i"), "lacks a name"),
     (DECLARED.replace("unit: number, ", ""), "input_distance lacks unit"),
     (DECLARED.replace("number", ""), "An empty unit"),
+    (DECLARED.replace("number,", "number, buckets: [1, 2],"), "knows no 'buckets'"),
     (DECLARED.replace("[ModelName, Level]", "ModelName"), "dimensions is a list"),
     (DECLARED.replace("ModelName, L", "Hostname, ModelName, L"), "adds it by itself"),
     (DECLARED.replace("ModelName, Level", "Level, ModelName"), "in this order"),
@@ -86,8 +91,13 @@ def task_1(text: str):
             if not isinstance(metric, dict) or "name" not in metric:
                 return f"{told(metric)} below {kind}: lacks a name."
             name = metric["name"]
-            if missing := {"unit", "dimensions"} - {*metric}:
+            if missing := {*NEEDED} - {*metric}:
                 return f"{name} lacks {min(missing)}."
+            if more := [key for key in metric if key not in ("name", *NEEDED)]:
+                return (
+                    f"{name}: TorchServe knows no {told(more[0])} here, and drops the "
+                    "whole file. The bounds of a histogram are fixed."
+                )
             if not metric["unit"]:
                 return f"{name}: An empty unit makes TorchServe drop the whole file."
             labels = metric["dimensions"]
@@ -121,6 +131,10 @@ from ts.metrics.metric_type_enum import MetricTypes
 
 HISTOGRAM = MetricTypes.HISTOGRAM
 """
+KNOWN = {*re.findall(r"\w+", HEADER)}
+VALUE = re.compile(
+    r"[0-9\-,.e]+"
+)  # the values that TorchServe 0.12 reads (Metric.java)
 
 
 class Recorder:
@@ -134,13 +148,27 @@ class Recorder:
             raise Hint("input_distance is a histogram: take add_metric for it.")
         if name != "refused_inputs_total":
             raise Hint(f"{told(name)} is not declared: TorchServe drops it.")
+        if not isinstance(value, (int, float)):
+            raise Hint(
+                f"refused_inputs_total is raised by a number, not by {told(value)}: "
+                "look at len(self.refused)."
+            )
         self.counted += value
 
     def add_metric(self, name, value, unit, idx=None, dimensions=(), metric_type=None):
         if name != "input_distance":
             raise Hint(f"{told(name)} is not declared as a histogram: it is dropped.")
-        if getattr(metric_type, "value", metric_type) != "histogram":
-            raise Hint("Without metric_type=HISTOGRAM it is a counter.")
+        if getattr(metric_type, "value", None) != "histogram":
+            raise Hint(
+                "input_distance needs metric_type=HISTOGRAM, without quotes: left out, "
+                "it is a counter."
+            )
+        if not VALUE.fullmatch(f"{value}"):
+            raise Hint(
+                f"input_distance got {told(value)}. TorchServe reads what the worker "
+                "prints, and drops what is no plain number: one number a call, and "
+                ".item() of a tensor."
+            )
         self.put.append(round(float(value), 3))
 
 
@@ -185,45 +213,69 @@ def try_alone(learners):
         )
 
 
+def names_in(code):
+    """The names that a function uses, and the functions and comprehensions in it."""
+    for step in dis.get_instructions(code):
+        if step.opname == "LOAD_GLOBAL":
+            yield step.argval
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from names_in(inner)
+
+
+def plain(member):
+    """Whether a value can be written down: a number, a text, or a list of them."""
+    if not isinstance(member, (int, float, str, tuple, list, dict, set)):
+        return False
+    try:
+        return ast.literal_eval(repr(member)) == member
+    except (ValueError, SyntaxError):
+        return False
+
+
 def written(names, code, known):
-    """The source of the constants and functions of the learner's that code uses."""
-    for name in code.co_names:
+    """The source of what code uses of its cell: functions, modules and values."""
+    for name in names_in(code):
         member = names.get(name)
-        if name in known or name in HEADER:
+        if name in known:
             continue
         if inspect.isfunction(member):
             known.add(name)
-            yield from written(names, member.__code__, known)
+            yield from written(member.__globals__, member.__code__, known)
             yield textwrap.dedent(inspect.getsource(member))
-        elif isinstance(member, (int, float, tuple)):
+        elif isinstance(member, ModuleType):
+            known.add(name)
+            yield f"import {member.__name__} as {name}\n"
+        elif plain(member):
             known.add(name)
             yield f"{name} = {member!r}\n"
 
 
 def source_of(learners):
     """The file of a handler with this class, and what the class uses of its cell."""
-    members = {key: it for key, it in vars(learners).items() if key[:2] != "__"}
-    code, known = "\nclass Learners(SimpleLinearHandler):\n", set()
-    for key, member in members.items():
+    before, body, known = [], [], {*KNOWN}
+    for key, member in vars(learners).items():
+        member = getattr(member, "__func__", member)  # below @staticmethod
+        member = getattr(member, "fget", member)  # below @property
         if inspect.isfunction(member):
-            used = written(member.__globals__, member.__code__, known)
-            source = textwrap.dedent(inspect.getsource(member))
-            code = "".join(used) + code + textwrap.indent(source, "    ") + "\n"
-        elif isinstance(member, (int, float, tuple)):
-            code += f"    {key} = {member!r}\n"
-    return HEADER + code
+            before += written(member.__globals__, member.__code__, known)
+            body.append(textwrap.dedent(inspect.getsource(member)))
+        elif key[:2] != "__" and plain(member):
+            body.append(f"{key} = {member!r}\n")
+    head = f"\nclass {learners.__name__}(SimpleLinearHandler):\n"
+    return HEADER + "".join(before) + head + textwrap.indent("\n".join(body), "    ")
 
 
-def try_as_file(code):
+def try_as_file(code, name):
     """Whether the file alone does what the class does in the notebook."""
     names = {}
     try:
         exec(code.replace("from model_handler", "from handlers.model_handler"), names)
-        try_alone(names["Learners"])
+        try_alone(names[name])
     except Hint as hint:
         raise Hint(
             f"It runs in the notebook, and not from a file of its own: {hint} A worker "
-            "knows no name of another cell."
+            "gets this class, and the functions, numbers and lists that it uses."
         ) from None
 
 
@@ -283,7 +335,16 @@ def try_on(server, code):
         requests.delete(f"{url}/yours", timeout=30)
 
 
+BOUNDS = [-1, 4]  # a list and a function beside a class, for examples
+
+
+def beyond(number):
+    low, high = BOUNDS
+    return max(low - number, 0, number - high)
+
+
 def examples_2():
+    import torch
     from ts.metrics.metric_type_enum import MetricTypes
 
     from handlers.model_handler import SimpleLinearHandler
@@ -301,6 +362,24 @@ def examples_2():
                         unit="number",
                         metric_type=MetricTypes.HISTOGRAM,
                     )
+            return inputs
+
+    class OtherForm(SimpleLinearHandler):
+        @staticmethod
+        def distances(numbers):
+            return [beyond(number) for number in numbers]
+
+        def preprocess(self, requests):
+            inputs = super(OtherForm, self).preprocess(requests)  # noqa: UP008
+            metrics, good = self.context.metrics, []
+            for index, [number] in enumerate(inputs):
+                if index in self.refused:
+                    metrics.add_counter("refused_inputs_total", 1)
+                else:
+                    good.append(number)
+            for distance in self.distances(good):
+                kind = MetricTypes.HISTOGRAM
+                metrics.add_metric("input_distance", distance, "", metric_type=kind)
             return inputs
 
     class Local(Right):
@@ -343,6 +422,24 @@ def examples_2():
         def preprocess(self, requests):
             return super().preprocess(requests)
 
+    class Quoted(WithRefused):
+        kind = "histogram"
+
+        def preprocess(self, requests):
+            return super().preprocess(requests)
+
+    class Rows(WithRefused):
+        distance = staticmethod(lambda number: torch.tensor([number]))
+
+        def preprocess(self, requests):
+            return super().preprocess(requests)
+
+    class ByDict(SimpleLinearHandler):
+        def preprocess(self, requests):
+            inputs = super().preprocess(requests)
+            self.context.metrics.add_counter("refused_inputs_total", self.refused)
+            return inputs
+
     class OneSide(WithRefused):
         distance = staticmethod(lambda number: max(0.0, number - 4))
 
@@ -363,7 +460,11 @@ def examples_2():
 
     return [
         (Right, "Right"),
-        (Local, "no name of another cell"),
+        (Local, "the functions, numbers and lists"),
+        (OtherForm, "Right"),
+        (Rows, "of a tensor"),
+        (Quoted, "without quotes"),
+        (ByDict, "look at len(self.refused)"),
         (NoReturn, "has to come back"),
         (AllRequests, "rose by 5"),
         (Misspelt, "not declared"),
@@ -387,7 +488,7 @@ def task_2(learners: type, watching):
         return "It has to inherit: class CountingHandler(SimpleLinearHandler)."
     try_alone(learners)
     code = source_of(learners)
-    try_as_file(code)
+    try_as_file(code, learners.__name__)
     try_on(watching, code)
     return "Right: on your server 2 refused and 3 distances came, for the model yours."
 
