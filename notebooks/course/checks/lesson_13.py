@@ -4,7 +4,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from math import isclose
 from pathlib import Path
 
@@ -62,12 +63,14 @@ def commands(stubs):
         (f"{start} {here} {google} {out} {calls} {both}", "Right"),
         (f'{start} {here} -I"{rpc.GOOGLE}" {out} {calls} {both}', "Right"),
         (f"{start} {here} {out} {calls} {both}", "a second -I with {rpc.GOOGLE}"),
-        (f"{start} {google} {out} {calls} {both}", "-I names the folder with the con"),
+        (f"{start} {google} {out} {calls} {both}", "Each -I names a folder with con"),
         (f"{start} {here} {google} {out} {both}", "which option writes the calls?"),
         (f"{start} {here} {google} {calls} {both}", "which option writes the mess"),
         (f"{start} {here} {google} {out} {calls} inference.proto", "management.proto"),
         (f"{start} {here} {google} {out} {calls}", "no contract to read"),
         (f"{start} {here} {google} --python_out . {calls} {both}", "the folder stubs"),
+        (f"{start} {here} {google} {out} {calls} {stubs}/*.proto", "No shell reads"),
+        (f"{start} {here} {out} {both} && {start} {here} {calls} {both}", "both files"),
         (f"protoc {here} {out} {both}", "python -m grpc_tools.protoc"),
         ("python -m grpc_tools.protoc -I {stubs} --python_out .", "an f before"),
         (start, "no contract to read"),
@@ -82,7 +85,11 @@ def task_1(command: str, stubs):
         return f"{told(command)} does not begin with python -m grpc_tools.protoc."
     if "{" in command:
         return "A name in braces is in the text: it needs an f before the quotes."
+    if {"&&", ";", "|"} & {*words}:
+        return "No shell reads the command: one protoc takes both files at its end."
     options, _ = OPTIONS.parse_known_args(words[3:])
+    if any("*" in file for file in options.files):
+        return "No shell reads the command, so a * finds nothing: name both files."
     if not options.files:
         return "There is no contract to read: their files come last."
     for folder in filter(None, (options.python_out, options.grpc_python_out)):
@@ -106,7 +113,8 @@ def task_1(command: str, stubs):
             "needs a second -I with {rpc.GOOGLE}, its folder."
         )
     if finished.returncode:
-        return f"protoc says: {said[0]} -I names the folder with the contracts."
+        said = said[0].partition("  ")[0].rstrip(".")
+        return f"protoc says: {said}. Each -I names a folder with contracts."
     for name, (file, option) in MADE.items():
         if name not in there:
             kind = "messages" if option == "python_out" else "calls"
@@ -143,6 +151,12 @@ class Spy:
             self.spy.events.append("waits")
             given = NO_ANSWER if timeout is None else timeout
             return self.spy.stub.Predictions(message, timeout=given, **more)
+
+        def with_call(self, message, timeout=None, **more):
+            self.spy.deadlines.append(timeout)
+            self.spy.events.append("waits")
+            given = NO_ANSWER if timeout is None else timeout
+            return self.spy.stub.Predictions.with_call(message, timeout=given, **more)
 
         def future(self, message, timeout=None, **more):
             self.spy.deadlines.append(timeout)
@@ -206,6 +220,22 @@ def clients(inference_pb2):
         status, answer = ask(stub, data, model, timeout)
         return "OK" if status == "OK" else "INTERNAL", answer
 
+    def in_a_list(stub, data, model="simple_linear", timeout=5):
+        return [*ask(stub, data, model, timeout)]
+
+    def with_call(stub, data, model="simple_linear", timeout=5):
+        try:
+            answer, ended = stub.Predictions.with_call(
+                request(data, model), timeout=timeout
+            )
+        except grpc.RpcError as error:
+            return error.code().name, b""
+        return ended.code().name, answer.prediction
+
+    def not_a_map(stub, data, model="simple_linear", timeout=5):
+        message = inference_pb2.PredictionsRequest(model_name=model, input=data)
+        return "OK", stub.Predictions(message, timeout=timeout).prediction
+
     def refuses_text(stub, data, model="simple_linear", timeout=5):
         try:
             return catches_nothing(stub, data, model, timeout)
@@ -214,6 +244,9 @@ def clients(inference_pb2):
 
     return [
         (ask, "Right"),
+        (in_a_list, "Right"),
+        (with_call, "Right"),
+        (not_a_map, "input takes a dictionary"),
         (no_deadline, "no deadline"),
         (always_five, "timeout=7 was asked for"),
         (catches_nothing, "Catch grpc.RpcError"),
@@ -221,17 +254,17 @@ def clients(inference_pb2):
         (same_number, "Does data go into the message?"),
         (whole, "its field prediction has the bytes"),
         (code, "its name is a text"),
-        (same_status, "and too short a time ('INTERNAL'"),
+        (same_status, "a deadline that is over ('INTERNAL'"),
         (refuses_text, "error.code().name"),
         (lambda stub, data: ask(stub, data)[1], "a status and bytes"),
-        (lambda *_: ("OK", b"[9]"), "made no call"),
+        (lambda *_: ("OK", b"[9]"), "the stub it was given"),
         (lambda stub, data: ask(stub, data), "raises TypeError"),
     ]
 
 
 def pair(label, found):
     """The status and the bytes that ask returns."""
-    if not isinstance(found, tuple) or len(found) != 2:
+    if not isinstance(found, (tuple, list)) or len(found) != 2:
         raise Hint(f"{label} gives {told(found)}: return a status and bytes.")
     status, answer = found
     if hasattr(answer, "prediction"):
@@ -246,9 +279,15 @@ def task_2(ask: Callable, predictor):
     """write the function ask"""
     spy = Spy(predictor)
     label = 'ask(stub, b"5")'
-    found = call(label, ask, spy, b"5")
+    try:
+        found = call(label, ask, spy, b"5")
+    except Hint as hint:
+        more = (
+            'input takes a dictionary: {"data": data}.' if "unpack" in str(hint) else ""
+        )
+        return f"{hint} {more}".strip()
     if not spy.deadlines:
-        return f"{label} made no call of stub.Predictions."
+        return f"{label} made no call of stub.Predictions, the stub it was given."
     five = pair(label, found)
     if spy.deadlines[0] is None:
         return f"{label} calls with no deadline: it would wait for ever."
@@ -267,11 +306,12 @@ def task_2(ask: Callable, predictor):
         return f"{label} gives {told(wrong)}. Return error.code().name and b''."
     if five == other:
         return f"5 and -2.75 get the same: {told(five)}. Does data go into the message?"
-    late = 'ask(stub, b"5", timeout=0.000001)'
-    gave_up = pair(late, call(late, lambda: ask(spy, b"5", timeout=1e-6)))
+    # A short one races: in 1 of 8 calls the server ends it first, with CANCELLED.
+    late = 'ask(stub, b"5", timeout=-1)'
+    gave_up = pair(late, call(late, lambda: ask(spy, b"5", timeout=-1)))
     if not (near(five, 9) and near(other, -6.5)) or gave_up[0] != "DEADLINE_EXCEEDED":
-        return f"5 gives {told(five)}, and too short a time {told(gave_up)}."
-    return "Right: OK for 5, INTERNAL for no model, DEADLINE_EXCEEDED for no time."
+        return f"5 gives {told(five)}, and a deadline that is over {told(gave_up)}."
+    return "Right: OK for 5, INTERNAL for no model, DEADLINE_EXCEEDED when it is over."
 
 
 def near(found, wanted):
@@ -332,6 +372,12 @@ def predictors(inference_pb2):
         except RuntimeError:
             raise RuntimeError from None
 
+    def alone(stub, data, **options):
+        return predict(stub, data)
+
+    def packed(stub, data, **options):
+        return json.loads(ask(stub, data, options)[1])[0]
+
     def other_error(stub, data, **options):
         try:
             return predict(stub, data, **options)
@@ -346,6 +392,8 @@ def predictors(inference_pb2):
         (wordless, "without the handler's message"),
         (without_status, "without the status"),
         (other_error, "gives 'INTERNAL', where RuntimeError"),
+        (alone, "do the options reach ask?"),
+        (packed, "ask(stub, data, **options)"),
         (lambda stub, data: json.loads(ask(stub, data)[1]), "a list: its first"),
         (lambda stub, data: ask(stub, data)[1], "bytes: json.loads"),
         (lambda stub, data: ask(stub, data), "gives ('OK'"),
@@ -359,7 +407,11 @@ def task_3(predict: Callable, predictor):
     """write the function predict"""
     spy = Spy(predictor)
     label = 'predict(stub, b"5")'
-    found = call(label, predict, spy, b"5")
+    try:
+        found = call(label, predict, spy, b"5")
+    except Hint as hint:
+        wrong = "bad argument type" in str(hint)
+        return f"{hint} {'Is it ask(stub, data, **options)?' if wrong else ''}".strip()
     kind = type(found).__name__
     if not spy.deadlines:
         return f"{label} sent nothing: it has to use its stub."
@@ -370,18 +422,18 @@ def task_3(predict: Callable, predictor):
     if kind != "float" or not isclose(found, 9, abs_tol=0.1):
         return f"{label} gives {told(found)}, and not the number 8.99."
     label = 'predict(stub, b"five")'
-    refused = raised(label, lambda: predict(spy, b"five"), ValueError, "the server OK")
+    refused = raised(label, lambda: predict(spy, b"five"), ValueError, "OK")
     if "one finite number" not in str(refused):
         return f"{label} raises ValueError without the handler's message."
     label = 'predict(stub, b"5", model="nosuch")'
     wrong = lambda: predict(spy, b"5", model="nosuch")  # noqa: E731
-    failed = raised(label, wrong, RuntimeError, "the server INTERNAL")
+    failed = raised(label, wrong, RuntimeError, "INTERNAL")
     if "INTERNAL" not in str(failed):
         return f"{label} raises {told(failed)} without the status."
     return "Right: a number for 5, the handler's words for five, INTERNAL for no model."
 
 
-def raised(label, function, kind, said):
+def raised(label, function, kind, status):
     """The error that a call raises, which has to be of that kind."""
     try:
         found = function()
@@ -392,9 +444,13 @@ def raised(label, function, kind, said):
             " A refusal is a dict." if isinstance(error, (KeyError, TypeError)) else ""
         )
         raise Hint(
-            f"{label} raises {told(error)}.{more} Wanted: {kind.__name__}; {said}."
+            f"{label} raises {told(error)}.{more} The call ended with {status}: "
+            f"{kind.__name__} is to be raised."
         ) from None
-    raise Hint(f"{label} gives {told(found)}, where {kind.__name__} is to be raised.")
+    more = " With a number: do the options reach ask?" if kind is RuntimeError else ""
+    raise Hint(
+        f"{label} gives {told(found)}, where {kind.__name__} is to be raised.{more}"
+    )
 
 
 def senders(inference_pb2):
@@ -418,6 +474,35 @@ def senders(inference_pb2):
     def last_first(stub, bodies):
         return ask_all(stub, bodies[::-1])
 
+    def callbacks(stub, bodies):
+        answers, calls = {}, futures(stub, bodies)
+        for data, under_way in zip(bodies, calls, strict=True):
+            keep = lambda done, data=data: answers.update({data: done.result()})  # noqa: E731
+            under_way.add_done_callback(keep)
+        while len(answers) < len(bodies):
+            time.sleep(0.01)
+        return tuple(answers[data].prediction for data in bodies)
+
+    def generator(stub, bodies):
+        yield from ask_all(stub, bodies)
+
+    def numbers(stub, bodies):
+        return [json.loads(answer)[0] for answer in ask_all(stub, bodies)]
+
+    def late_deadline(stub, bodies):
+        calls = [begin(stub, data, timeout=None) for data in bodies]
+        return [call.result(timeout=5).prediction for call in calls]
+
+    def in_threads(stub, bodies):
+        def one(data):
+            message = inference_pb2.PredictionsRequest(
+                model_name="simple_linear", input={"data": data}
+            )
+            return stub.Predictions(message, timeout=5).prediction
+
+        with ThreadPoolExecutor(20) as pool:
+            return [*pool.map(one, bodies)]
+
     def futures(stub, bodies):
         return [begin(stub, data) for data in bodies]
 
@@ -427,6 +512,11 @@ def senders(inference_pb2):
     return [
         (ask_all, "Right"),
         (one_by_one, "1 call was under way"),
+        (callbacks, "Right"),
+        (generator, "Right"),
+        (numbers, "a float, and not the bytes"),
+        (late_deadline, "future(message, timeout=…)"),
+        (in_threads, "stub.Predictions waits by itself"),
         (no_deadline, "no deadline"),
         (last_first, "out of order"),
         (futures, "wait with result()"),
@@ -445,6 +535,8 @@ def task_5(ask_all: Callable, predictor):
     label = "ask_all(stub, bodies) with 20 bodies"
     start = time.perf_counter()
     found = call(label, ask_all, spy, [*bodies])
+    if isinstance(found, (tuple, Iterator)):
+        found = call(label, list, found)
     took = 1000 * (time.perf_counter() - start)
     if len(spy.deadlines) != 20:
         return f"{label} sent {len(spy.deadlines)} messages, and not 20."
@@ -455,8 +547,13 @@ def task_5(ask_all: Callable, predictor):
     if hasattr(found[0], "prediction"):
         return f"{label} gives messages: return their field prediction."
     if None in spy.deadlines:
-        return f"{label} began calls with no deadline."
-    begun = spy.events.index("waits") if "waits" in spy.events else 0
+        return f"{label} began calls with no deadline: future(message, timeout=…)."
+    if "begins" not in spy.events:
+        return "stub.Predictions waits by itself. stub.Predictions.future does not."
+    if not isinstance(found[0], (bytes, Exception)):
+        kind = type(found[0]).__name__
+        return f"{label} gives {told(found[0])}, a {kind}, and not the bytes."
+    begun = spy.events.index("waits") if "waits" in spy.events else 20
     if begun < 20:
         calls = "1 call was" if begun == 1 else f"{begun} calls were"
         return (
@@ -495,16 +592,33 @@ def translations(management_pb2):
     def taken(stub, name):
         return register(stub, "simple_linear")
 
+    def no_deadline(stub, name):
+        fields = {"model_name": name, "batch_size": BATCH, "synchronous": True}
+        fields |= {"url": "simple_linear.mar"}
+        stub.RegisterModel(management_pb2.RegisterModelRequest(**fields))
+
+    def polls(stub, name):
+        register(stub, name, synchronous=False)
+        message = management_pb2.DescribeModelRequest(model_name=name)
+        while "READY" not in stub.DescribeModel(message, timeout=5).msg:
+            time.sleep(0.1)
+
+    def quoted(stub, name):
+        return register(stub, name, synchronous="true")
+
     def forgot(stub, name):
         management_pb2.RegisterModelRequest(model_name=name)
 
     return [
         (register, "Right"),
+        (polls, "Right"),
+        (no_deadline, "no deadline"),
+        (quoted, "without quotes"),
         (at_once, "no worker READY"),
         (no_batch, "batchSize 1"),
         (other_name, "has no model check-4"),
         (no_archive, "NOT_FOUND"),
-        (taken, "UNKNOWN"),
+        (taken, "a name that it has"),
         (forgot, "has no model check-4"),
         (lambda stub, name: stub.RegisterModel({"url": name}), "serializing"),
         (lambda stub: stub, "raises TypeError"),
@@ -515,14 +629,22 @@ def translations(management_pb2):
 def task_4(register: Callable, manager, management):
     """write the function register"""
     label = f'register(stub, "{NAME}")'
-    error, described, new = attempt(register, manager, f"{management}/models")
+    spy = Registrar(manager)
+    error, described, new = attempt(register, spy, f"{management}/models")
     if isinstance(error, grpc.RpcError):
-        return f"{label} ends with {error.code().name}: {error.details()}"
+        said = f"{label} ends with {error.code().name}"
+        if error.code() is grpc.StatusCode.UNKNOWN:
+            return f"{said}, as for a name that it has. Is name the model_name?"
+        return f"{said}: {error.details()}"
     if error:
-        return f"{label} raises {told(error)}."
+        quoted = "interpreted as an integer" in str(error)
+        more = " A number or a flag stands there without quotes." if quoted else ""
+        return f"{label} raises {told(error)}.{more}"
     if not described:
         more = ", ".join(new) or "nothing new"
         return f"The server has no model {NAME}, but {more}."
+    if None in spy.deadlines:
+        return f"{label} calls with no deadline: timeout=60."
     if (size := described["batchSize"]) != BATCH:
         return f"{NAME} has batchSize {size}; the request says {BATCH}."
     if "READY" not in [worker["status"] for worker in described["workers"]]:
@@ -531,6 +653,21 @@ def task_4(register: Callable, manager, management):
             "for it by default; what is synchronous if nobody sets it?"
         )
     return f"Right: {NAME} was READY when your function returned, batchSize {BATCH}."
+
+
+class Registrar:
+    """A stub of the management port that notes the deadlines of RegisterModel."""
+
+    def __init__(self, stub):
+        self.stub, self.deadlines = stub, []
+
+    def __getattr__(self, name):
+        return getattr(self.stub, name)
+
+    def RegisterModel(self, message, timeout=None, **more):
+        self.deadlines.append(timeout)
+        given = 60 if timeout is None else timeout
+        return self.stub.RegisterModel(message, timeout=given, **more)
 
 
 def attempt(register, manager, models):

@@ -91,6 +91,19 @@ def preparing(
     (preparing(scale=lambda gray: gray), "goes up to 255, and paper is not 0"),
     (preparing(scale=lambda gray: 16 - gray.T * 16 / 255), "rows and columns"),
     (preparing(scale=lambda gray: 8 + 0 * gray), "The first row is"),
+    (
+        preparing(scale=lambda gray: np.float32(16 - np.uint8(gray) * 16 / 255)),
+        "wrap round",
+    ),
+    (
+        preparing(scale=lambda gray: np.float32((255 - np.uint8(gray)) * 16 / 255)),
+        "wrap round",
+    ),
+    (
+        preparing(scale=lambda gray: np.float32((255 - np.uint8(gray)) * 16 // 255)),
+        "wrap round",
+    ),
+    (preparing(shape=(1, 1, 8, 8)), "a batch: one unsqueeze"),
     (preparing(way=Image.Resampling.NEAREST), "Image.Resampling.BOX"),
     (preparing(upright=lambda picture: picture), "ImageOps.exif_transpose"),
     (preparing(limit=False), "before it looked at the size"),
@@ -112,6 +125,8 @@ def task_1(prepare: Callable):
         return f'{label} has the shape {shape}, three colors: convert("L") makes one.'
     if shape == (8, 8):
         return f"{label} has the shape {shape}. The channel is missing: unsqueeze(0)."
+    if shape == (1, 1, 8, 8):
+        return f"{label} has the shape {shape}, a batch: one unsqueeze is enough."
     if shape != (1, 8, 8):
         return (
             f"{label} has the shape {shape}: resize to (8, 8), one channel before it."
@@ -144,6 +159,9 @@ def what_is_wrong(found):
         return None
     if close(found, 16 - CORNER):
         return "Paper is 16 there and ink 0. In the data set it is the other way round."
+    wrapped = (0, 16) if found.min() == found.max() else (240 / 255, 16 - 240 / 255)
+    if any((found - value).abs().min() < 0.01 for value in wrapped):
+        return "Bytes of numpy wrap round: 255 * 16 is 240 there. Make float32 first."
     if close(found * 16, CORNER):
         return "Ink goes up to 1. In the data set it goes up to 16."
     if close(found / 255 * 16, CORNER):
@@ -200,6 +218,19 @@ def bare(row, names, least):
     return {key: found[key] for key in ("digit", "name")}
 
 
+def as_list(row, names, least):
+    return {**decide(row, names, least), "probabilities": row}
+
+
+def by_number(row, names, least):
+    return {**decide(row, names, least), "probabilities": dict(enumerate(row))}
+
+
+def in_quotes(row, names, least):
+    found = decide(row, names, least)
+    return {key: found[key] if found[key] is not None else "None" for key in found}
+
+
 def text(row, names, least):
     found = decide(row, names, least)
     return {**found, "digit": str(found["digit"])}
@@ -211,16 +242,19 @@ task_2 = function(
     "Right: an answer each time, and a digit where the model is sure enough.",
     decide,
     [
-        ([0.2, 0.7, 0.1], NAMES, 0.5),
-        ([0.3, 0.3, 0.4], NAMES, 0.5),
-        ([0.9, 0.1, 0.0], NAMES, 0.5),
-        ([0.0, 0.5, 0.5], NAMES, 0.5),
+        ([0.25, 0.625, 0.125], NAMES, 0.5),
+        ([0.25, 0.3125, 0.4375], NAMES, 0.5),
+        ([0.875, 0.125, 0.0], NAMES, 0.5),
+        ([0.125, 0.375, 0.5], NAMES, 0.5),
     ],
     (falsy, "The digit 0 is false to an if: compare with None."),
     (always, "Where least is not reached, digit and name are None."),
     (above, "As sure as least is sure enough."),
     (refuses, "Nobody is at fault: return an answer, without a digit."),
     (short, "The answer keeps its form: three keys, two of them None."),
+    (as_list, "By name: zip(names, row) has the pairs."),
+    (by_number, "By name: zip(names, row) has the pairs."),
+    (in_quotes, "None is a value of Python, without quotes."),
     (bare, "The key probabilities is missing: zip(names, row)."),
     (text, "The digit is a number, for programs."),
 )
@@ -276,10 +310,30 @@ def share(sure, right, precision):
     return sum(right) / len(right)
 
 
+def torn_apart(sure, right, precision):
+    for n, least in enumerate(sorted(sure)):
+        if sum(right[n:]) >= precision * len(right[n:]):
+            return least
+
+
+def of_all(sure, right, precision):
+    for least in sorted(sure):
+        hits = sum(ok for p, ok in zip(sure, right, strict=True) if p >= least)
+        if hits >= precision * len(sure):
+            return least
+
+
+def of_a_grid(sure, right, precision):
+    for n in range(1001):
+        kept = [ok for p, ok in zip(sure, right, strict=True) if p >= n / 1000]
+        if sum(kept) >= precision * len(kept):
+            return n / 1000
+
+
 CASES = [
-    ([0.6, 0.5, 0.95, 0.9], [True, False, True, True], 0.9),
-    ([0.99, 0.7, 0.9, 0.6], [True, False, True, True], 0.95),
-    ([0.4, 0.9, 0.8, 0.6], [False, True, True, False], 0.5),
+    ([0.625, 0.5, 0.9375, 0.875], [True, False, True, True], 0.9),
+    ([0.96875, 0.6875, 0.875, 0.5625], [True, False, True, True], 0.95),
+    ([0.375, 0.875, 0.75, 0.625], [False, True, True, False], 0.5),
 ]
 MISTAKES = [
     (the_precision, "How sure a model is says not how often it is right: count that."),
@@ -288,6 +342,8 @@ MISTAKES = [
     (without_itself, "A picture that is exactly as sure is kept: p >= least."),
     (strictly, "A share that is exactly the precision is enough."),
     (first_right, "Some that are surer than this are wrong: count all that are kept."),
+    (torn_apart, "sorted(sure) no longer stands beside right: compare p >= least."),
+    (of_a_grid, "Candidates are the numbers in sure."),
     (share, "That is the share of right ones without a threshold."),
 ]
 dry = function("", "dry", choose, CASES, *MISTAKES).judge
@@ -297,12 +353,14 @@ dry = function("", "dry", choose, CASES, *MISTAKES).judge
     (choose, "Right: with"),
     *MISTAKES,
     (lambda sure, right, precision: print(end=""), "Is there a return?"),
+    (of_all, "not of those that are kept?"),
     (lambda sure: 0.5, "TypeError"),
 )
 def task_3(choose: Callable, digits_server, photo_files, photo_labels):
     """write the function choose"""
     if (said := dry(choose)) != "dry":
-        return said
+        more = "Or is the share one of all pictures, and not of those that are kept?"
+        return f"{said} {more}" if said.endswith("Is there a return?") else said
     labels = photo_labels
     url = f"{digits_server.inference}/predictions"
     sure, right = judged(ask(f"{url}/digits", photo_files), labels)
