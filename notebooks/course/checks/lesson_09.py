@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from unittest import mock
 
+import numpy
 import requests
 
 from course.checks.form import Guess, Hint, call, function, outcome, task, told
@@ -65,6 +66,15 @@ def in_body(models, file, workers):
     requests.post(models, data=query, timeout=60).raise_for_status()
 
 
+def refuses(function, *arguments):
+    """Whether it raises. An error that is returned is not raised."""
+    try:
+        function(*arguments)
+    except (Exception, SystemExit):
+        return True
+    return False
+
+
 def try_register(register, models, before):
     label = f"register(models, {SECOND!r}, 0)"
     try:
@@ -82,9 +92,12 @@ def try_register(register, models, before):
             "Which model is it a version of? model_name says it."
         )
     if (workers := new["simple_linear", "2.0"]["minWorkers"]) != 0:
-        raise Hint(f"{label} asked for 0 workers, and 2.0 has {workers}.")
+        raise Hint(
+            f"{label} asked for 0 workers, and 2.0 has {workers}: initial_workers says "
+            "how many."
+        )
     unregister_new(models, before)
-    if not isinstance(outcome(register, models, "nobody.mar", 0), Exception):
+    if not refuses(register, models, "nobody.mar", 0):
         raise Hint(
             "register(models, 'nobody.mar', 0) raises nothing, and there is no such "
             "file. Does it use file, and look at the answer?"
@@ -102,6 +115,7 @@ def try_register(register, models, before):
     (asks(requests.get), "nothing new is registered"),
     (in_body, "a query goes into params="),
     (asks(url="other.mar"), "raises HTTPError: 404"),
+    (asks(initial_workers=None), "initial_workers says"),
     (asks(silent=True), "'nobody.mar', 0) raises nothing"),
     (asks(synchronous="false"), "no worker is READY"),
 )
@@ -136,21 +150,41 @@ def moves(method=requests.put, says="before", silent=False, path="set-default"):
     return move_default
 
 
+def other_of_two(models, version):
+    moves()(models, version)
+    return "1.0" if version == "2.0" else "2.0"
+
+
+def returns_error(models, version):
+    try:
+        return moves()(models, version)
+    except requests.HTTPError as error:
+        return error
+
+
+def there_and_back(models, version):
+    before = moves()(models, version)
+    return moves(says="after")(models, before)
+
+
 def always_to_2(models, version):
     return moves()(models, "2.0")
 
 
 def try_to_move(move_default, models, first, second):
-    for old, new in ((first, second), (second, first)):
+    for old, new in ((first, second), (second, first), (first, first)):
         label = f"move_default(models, {new!r})"
         said = call(label, move_default, models, new)
         if (now := default_of(models)) != new:
-            raise Hint(f"After {label} the default is still {now}. Is it a PUT?")
+            raise Hint(
+                f"After {label} the default is still {now}. Is it a PUT, for the "
+                "version asked for, and left there?"
+            )
         if said != old:
             says = f"{label} returns {told(said)}, and {old!r} was the default before."
             raise Hint(f"{says}{' Is there a return?' * (said is None)}")
-    if not isinstance(outcome(move_default, models, "9.0"), Exception):
-        raise Hint("There is no version 9.0, and move_default says nothing of it.")
+    if not refuses(move_default, models, "9.0"):
+        raise Hint("There is no version 9.0, and move_default raises nothing.")
 
 
 @task(
@@ -160,6 +194,9 @@ def try_to_move(move_default, models, first, second):
     (moves(says="after"), "returns '2.0', and '1.0' was the default before"),
     (moves(says=None), "Is there a return?"),
     (moves(silent=True), "no version 9.0"),
+    (returns_error, "no version 9.0"),
+    (there_and_back, "left there?"),
+    (other_of_two, "'1.0') returns '2.0', and '1.0' was the default before"),
     (always_to_2, "'1.0') the default is still 2.0"),
 )
 def task_2(move_default: Callable, with_version_2):
@@ -176,6 +213,27 @@ def task_2(move_default: Callable, with_version_2):
     return f"Right: the default went from {first} to {min(others)} and back."
 
 
+def kept_by(function):
+    """The dictionaries, lists and sets in which a function may remember something."""
+    code = getattr(function, "__code__", None)
+    named = [function.__globals__.get(name) for name in code.co_names] if code else []
+    named += getattr(function, "__defaults__", None) or ()
+    return [thing for thing in named if isinstance(thing, (dict, list, set))]
+
+
+REMEMBERED = {}
+
+
+def by_memory(key, share):
+    if key not in REMEMBERED:
+        REMEMBERED[key] = 100 * random.random()
+    return REMEMBERED[key] < share
+
+
+def by_kept_hash(key, share, kept={}):  # noqa: B006
+    return kept.setdefault(key, percent(key)) < share
+
+
 def percent(text):
     return hashlib.sha256(text.encode()).digest()[0] / 256 * 100
 
@@ -183,6 +241,11 @@ def percent(text):
 @task(
     (lambda key, share: percent(key) < share, "Right"),
     (lambda key, share: zlib.crc32(key.encode()) % 100 < share, "Right"),
+    (lambda key, share: numpy.float64(percent(key)) < share, "Right"),
+    (by_kept_hash, "Right"),
+    (by_memory, "After a restart"),
+    (lambda key, share: int(key[7:]) % 100 < share, "A key can be any text"),
+    (lambda key, share: percent(key) / 255 * 256 < share, "255, gets it at 100 %"),
     (lambda key, share: (lambda: hash(key) % 100)() < share, "hash() gives other"),
     (lambda key: True, "gets_candidate('client-0', 0) raises TypeError"),
     (lambda key, share: print(end=""), "gives None, not True"),
@@ -205,12 +268,13 @@ def task_3(gets_candidate: Callable):
     def takes(key, share):
         label = f"gets_candidate({key!r}, {share})"
         answer = call(label, gets_candidate, key, share)
-        if not isinstance(answer, bool):
+        if not isinstance(answer, (bool, numpy.bool_)):
             raise Hint(f"{label} gives {told(answer)}, not True or False.")
-        return answer
+        return bool(answer)
 
     keys = [f"client-{n}" for n in range(1000)]
     shares = [0, 20, 40, 50, 100]
+    kept = [(thing, len(thing)) for thing in kept_by(gets_candidate)]
     with mock.patch("builtins.hash", spy):
         at = {share: {key for key in keys if takes(key, share)} for share in shares}
         again = {key for key in keys if takes(key, 20)}
@@ -219,10 +283,20 @@ def task_3(gets_candidate: Callable):
         return "hash() gives other numbers after a restart: use hashlib."
     if again != at[20]:
         return "A client that asks twice gets two answers: nothing may be random."
+    if grown := [thing for thing, size in kept if len(thing) > size]:
+        for thing in grown:
+            thing.clear()
+        if {key for key in keys if takes(key, 20)} != at[20]:
+            for thing in grown:
+                thing.clear()
+            return "After a restart nothing is remembered, and others get it."
     if counts[0]:
         return f"At 0 % {counts[0]} clients of 1000 get it, and nobody should."
     if counts[100] < 1000:
-        return f"At 100 % {counts[100]} of 1000 get it: how large can one byte be?"
+        return (
+            f"At 100 % {counts[100]} of 1000 get it. Each of the 256 values of a byte, "
+            "also the largest, 255, gets it at 100 %."
+        )
     if {*counts.values()} == {0, 1000}:
         return (
             f"At 20 % {counts[20]} of 1000 get it, all alike: does the key go into the "
@@ -234,6 +308,9 @@ def task_3(gets_candidate: Callable):
             "Do all numbers come equally often? One byte % 100 is more often small: "
             "256 is no multiple of 100."
         )
+    odd = outcome(gets_candidate, "Zoë", 100)
+    if isinstance(odd, Exception):
+        return f"For the key 'Zoë' it raises {told(odd)}. A key can be any text."
     if lost := len(at[20] - at[40]):
         return f"{lost} clients lose it from 20 to 40 %: what goes into the hash?"
     return f"Right: {counts[20]} of 1000 at 20 %, and they keep it at 40 %."
@@ -248,6 +325,8 @@ def answers(**count_of):
     ]
 
 
+NO_P99 = "Without a 200 there is no p99."
+
 # What the candidate answered, the limit, what to say, and a hint.
 CASES = [
     ("49 times 503", answers(s503_1=49), 100, "wait", "How many answers are enough?"),
@@ -256,7 +335,8 @@ CASES = [
         answers(s503_1=100),
         100,
         "take back",
-        "Without a 200 there is no p99: look at the errors first.",
+        "All statuses count for the 50. Without a 200 there is no p99: look at the "
+        "errors first, 500 or more.",
     ),
     ("50 times 200 in 10 ms", answers(s200_10=50), 100, "go on", "50 are enough."),
     (
@@ -302,8 +382,8 @@ CASES = [
         "A mean or a median hides them: p99 does not.",
     ),
     (
-        "100 answers in 10 ms, but 4 times 503 in 5000",
-        answers(s200_10=96, s503_5000=4),
+        "100 answers in 10 ms, but 4 times 503 and 3 times 404 in 5000",
+        answers(s200_10=93, s503_5000=4, s404_5000=3),
         100,
         "go on",
         "p99 is that of the 200s alone.",
@@ -358,6 +438,19 @@ def judging(least=50, bad=500, rate=0.05, slow=None, counted=(200,), by_count=No
     (judging(slow=max), "not the longest"),
     (judging(slow=statistics.fmean), "hides them"),
     (judging(counted=()), "200s alone"),
+    (judging(counted=(200, 404)), "200s alone"),
+    (
+        lambda results, limit: (
+            judging()(results[:1] + results, limit)
+            if statistics.quantiles(t for s, t in results if s == 200)
+            else ""
+        ),
+        "Count the answers, then",
+    ),
+    (
+        lambda results, limit: judge([it for it in results if it[0] == 200], limit),
+        "All statuses count for the 50",
+    ),
     (lambda results, limit: judge(results, 100), "Is limit used?"),
     (lambda results, limit: print(end=""), "gives None, not 'wait'"),
 )
@@ -366,6 +459,8 @@ def task_4(judge: Callable):
     for label, results, limit, wanted, hint in CASES:
         found = outcome(judge, results, limit)
         if not (isinstance(found, str) and found == wanted):
+            if isinstance(found, (ValueError, IndexError)):
+                hint = f"Count the answers, then the errors, 500 or more. {NO_P99}"
             return f"{label}: it gives {told(found)}, not {wanted!r}. {hint}"
     return f"Right, in all {len(CASES)} cases."
 
@@ -426,6 +521,30 @@ def relative(stable, candidate):
     return found if near or found != "fine" else "other answers"
 
 
+def swapped(stable, candidate):
+    return worse(candidate, stable)
+
+
+def strictly(stable, candidate):
+    found = by_status(stable, candidate)
+    pairs = zip(stable[1], candidate[1], strict=found == "fine" and stable[0] < 500)
+    near = all(math.isclose(*pair, rel_tol=0.05, abs_tol=0.05) for pair in pairs)
+    return found if near or found != "fine" else "other answers"
+
+
+def any_near(stable, candidate):
+    found = by_status(stable, candidate)
+    pairs = zip(stable[1], candidate[1], strict=False)
+    near = any(math.isclose(*pair, rel_tol=0.05, abs_tol=0.05) for pair in pairs)
+    return found if near or found != "fine" else "other answers"
+
+
+def by_sum(stable, candidate):
+    same_length = len(stable[1]) == len(candidate[1])
+    sums = [(status, [sum(them)]) for status, them in (stable, candidate)]
+    return worse(*sums) if same_length else worse(stable, candidate)
+
+
 def one_word(stable, candidate):
     return "fine" if worse(stable, candidate) == "fine" else "other answers"
 
@@ -434,7 +553,7 @@ NAN = float("nan")
 
 task_5 = function(
     "write the function worse and run both cells",
-    "Right, for 13 pairs of answers. The router's function complaint() does the same.",
+    "Right, for 14 pairs of answers. The router's function complaint() does the same.",
     worse,
     [
         ((200, [9.0]), (200, [9.0])),
@@ -446,6 +565,7 @@ task_5 = function(
         ((200, [9.0]), (200, [6.9])),
         ((200, [100.0, 1.0]), (200, [104.0, 1.0])),
         ((200, [1.0, 2.0]), (200, [1.0, 3.0])),
+        ((200, [1.0, 2.0]), (200, [2.0, 1.0])),
         ((200, [1.0, 2.0]), (200, [1.0])),
         ((200, [1.0]), (200, [NAN])),
         ((503, []), (200, [9.0])),
@@ -456,8 +576,12 @@ task_5 = function(
     (down_too, "The stable version fails as well: going back would not help."),
     (stable_down, "The stable version fails, so this candidate is no worse."),
     (one_word, "Three words are possible: which fits these statuses?"),
+    (by_sum, "Compare number with number: a sum hides which is which."),
+    (strictly, "zip(strict=True) raises here: compare the lengths first."),
     (shorter, "One of the two lists is shorter."),
     (first_alone, "Compare all numbers, not the first alone."),
+    (any_near, "All numbers have to be near; all() of nothing is True, any() False."),
     (by_difference, "Every comparison with NaN is false: ask for what is near."),
+    (swapped, "The stable version's pair comes first, the candidate's second."),
     (by_status, "A model that is wrong answers 200 as well: compare the numbers."),
 )

@@ -3,8 +3,10 @@ import random
 import statistics
 import tempfile
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 
+import numpy
 import requests
 
 from course.checks.form import Guess, Hint, call, outcome, same, task, told
@@ -104,6 +106,9 @@ def all_times(load, seconds):
 @task(
     (summing(), "Right"),
     (lambda load, seconds: [*summing()(load, seconds)], "Right"),
+    (lambda load, seconds: numpy.array(summing()(load, seconds), "f4"), "Right"),
+    (lambda load, seconds: [*numpy.array(summing()(load, seconds), "f4")], "Right"),
+    (lambda load, seconds: [f"{n:.0f}" for n in summing()(load, seconds)], "is text"),
     (summing(lambda status: True), "A refusal is no answer"),
     (summing(factor=1), "and milliseconds"),
     (summing(by=lambda times: sum(times) / 1000), "by seconds"),
@@ -119,10 +124,17 @@ def task_1(summary: Callable):
     """write the function summary and run both cells"""
     for label, load, seconds, wanted, hint in CASES:
         found = outcome(summary, load, seconds)
+        if isinstance(found, numpy.ndarray):
+            found = found.tolist()
         if not isinstance(found, (tuple, list)) or len(found) != 2:
-            return f"{label}: it gives {told(found)}, and not two numbers."
+            return (
+                f"{label}: it gives {told(found)}, and not two numbers. "
+                "Return them with a comma between."
+            )
+        if texts := [number for number in found if isinstance(number, str)]:
+            return f"{label}: {texts[0]!r} is text. Numbers are asked for, not shown."
         if not all(
-            isinstance(number, (int, float)) and abs(number - right) <= 0.01 * right
+            isinstance(number, Real) and abs(number - right) <= 0.01 * right
             for number, right in zip(found, wanted, strict=True)
         ):
             return f"{label}: it gives {told(tuple(found))}, not {wanted}. {hint}"
@@ -155,7 +167,10 @@ def looked_at(query):
     """What can be said without a server."""
     for name in query:
         if name not in SETTINGS.keys() | MORE_SETTINGS:
-            raise Hint(f"TorchServe would ignore {told(name)}: it knows no such name.")
+            raise Hint(
+                f"{told(name)} is none of the names that you need. TorchServe ignores "
+                "those that it does not know."
+            )
     for name, hint in SETTINGS.items():
         if name not in query:
             raise Hint(f"{name} is missing: {hint}")
@@ -220,7 +235,7 @@ def compare(inference, delay):
     (setting(initial_workers=2), "one worker is all"),
     (setting(model_name="mlp"), "to be called mine"),
     (setting(max_batch_delay=None), "max_batch_delay is missing"),
-    (setting(batch_size=None, batchSize=16), "ignore 'batchSize'"),
+    (setting(batch_size=None, batchSize=16), "'batchSize' is none of"),
     (setting(batch_size=0), "begins at 1"),
     (setting(max_batch_delay=2.5), "a whole number"),
     (setting(url="mlp_.mar"), "TorchServe says 404"),
@@ -258,12 +273,19 @@ def task_2(mine: dict, batching):
 
 
 def patiently(
-    repeated=(503,), tries=6, grow=2, cap=0.5, spread=1.0, says=True, late=False
+    repeated=(503,),
+    tries=6,
+    grow=2,
+    cap=0.5,
+    spread=1.0,
+    says=True,
+    late=False,
+    pause_1=0.05,
 ):
     """patient() as learners write it."""
 
     def patient(send, wait):
-        pause = 0.05
+        pause = pause_1
         for _ in range(tries - 1):
             status = send()
             if status not in repeated:
@@ -276,6 +298,10 @@ def patiently(
         return status if says else None
 
     return patient
+
+
+def full_jitter(send, wait):
+    return patiently()(send, lambda seconds: wait(random.uniform(0, seconds / 2)))
 
 
 def never_waits(send, wait):
@@ -332,6 +358,9 @@ def tried(patient, statuses):
     (patiently(cap=99, grow=4), "at most 1 s"),
     (patiently(cap=1), "at most 1 s"),
     (patiently(says=False), "returns None"),
+    (patiently(pause_1=0.5, cap=0.5), "from 0.05 to 0.1 s is asked"),
+    (patiently(pause_1=0.0005), "from 0.05 to 0.1 s is asked"),
+    (full_jitter, "from 0.05 to 0.1 s is asked"),
 )
 def task_3(patient: Callable):
     """write the function patient and run both cells"""
@@ -363,6 +392,11 @@ def task_3(patient: Callable):
         return f"It waits {longest:.1f} s: at most 1 s, jitter and all."
     if all(waits == first for waits in runs):
         return "It waits equally long each time it is called: all come back together."
+    if odd := [w[0] for w in runs if not 0.04 <= w[0] <= 0.15]:
+        return (
+            f"Its first wait is {odd[0]:.4f} s: from 0.05 to 0.1 s is asked, since the "
+            "random time comes on top of 0.05 and may be as much again."
+        )
     if statistics.median(w[-1] for w in runs) < 4 * statistics.median(
         w[0] for w in runs
     ):
@@ -409,6 +443,17 @@ def in_two_halves(send, wait):
     return status
 
 
+def two_in_a_row(send, wait):
+    last = 200
+    for _ in range(6):
+        status = send()
+        if status not in (500, 507, 0, 503) or last != 503 != status != last != 200:
+            return status
+        last = status
+        wait(0.1)
+    return status
+
+
 def late(send, wait):
     status = carefully()(send, wait)
     if status == 503:
@@ -444,6 +489,7 @@ def task_4(careful: Callable):
         ([0, 200], 200, 2, "0 is no answer in time: once more."),
         ([507, 507, 200], 507, 2, ONCE),
         ([0, 500, 200], 500, 2, ONCE),
+        ([500, 503, 507, 200], 507, 3, ONCE),
         ([503, 500, 503, 200], 200, 4, "Between 503s there may be another error."),
         ([503], 503, 6, "The sixth try is the last, the first one counted."),
         ([503] * 5 + [500, 200], 500, 6, "Six tries in all, whatever they meet."),

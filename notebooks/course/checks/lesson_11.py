@@ -7,7 +7,9 @@ import re
 import textwrap
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import CodeType, ModuleType, SimpleNamespace
+from unittest import mock
 
 import requests
 import yaml
@@ -52,6 +54,7 @@ model_metrics:
 
 @task(
     (DECLARED, "Right"),
+    ("ts_metrics: {counter: []}\n" + DECLARED, "Right"),
     ("model_metrics:\n  counter: [", "is no YAML"),
     ("model_metrics", "begins with the line model_metrics:"),
     (DECLARED.replace("model_", "ts_"), "begins with the line model_metrics:"),
@@ -74,7 +77,8 @@ def task_1(text: str):
         read = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         return f"That is no YAML: {told(error)}"
-    if not isinstance(read, dict) or list(read) != ["model_metrics"]:
+    others = {"dimensions", "ts_metrics"}  # what such a file may hold besides
+    if not isinstance(read, dict) or {*read} - others != {"model_metrics"}:
         return "It is one section: it begins with the line model_metrics:"
     section = read["model_metrics"]
     if not isinstance(section, dict):
@@ -180,14 +184,35 @@ def preprocess(handler, batch):
         return hint
 
 
-def try_alone(learners):
-    """Hand it one batch, without a server."""
+NOT_YET = {
+    "no attribute 'refused'": "super().preprocess(requests) makes it: call that first.",
+    "name 'metrics' is": "metrics stands for self.context.metrics.",
+}
+
+
+def begun(learners, recorder):
+    """A handler as TorchServe makes it, but for the model, which is not loaded."""
     handler = learners()
     handler.device = "cpu"
+    handler.context = SimpleNamespace(
+        metrics=recorder, model_name="yours", manifest={}, system_properties={}
+    )
+    [*_, base] = [it for it in learners.__mro__ if it.__name__ == "SimpleLinearHandler"]
+    with mock.patch.object(base, "initialize", lambda self, context: None):
+        call("Its initialize", handler.initialize, handler.context)
+    return handler
+
+
+def try_alone(learners):
+    """Hand it one batch, without a server."""
     recorder = Recorder()
-    handler.context = SimpleNamespace(metrics=recorder, model_name="yours")
+    handler = begun(learners, recorder)
     batch = [dict(request) for request in BATCH]
-    inputs = call("On five requests preprocess", preprocess, handler, batch)
+    try:
+        inputs = call("On five requests preprocess", preprocess, handler, batch)
+    except Hint as hint:
+        more = [says for part, says in NOT_YET.items() if part in str(hint)]
+        raise Hint(" ".join([str(hint), *more])) from None
     if isinstance(inputs, Hint):
         raise inputs
     if getattr(inputs, "shape", None) != (5, 1):
@@ -275,7 +300,8 @@ def try_as_file(code, name):
     except Hint as hint:
         raise Hint(
             f"It runs in the notebook, and not from a file of its own: {hint} A worker "
-            "gets this class, and the functions, numbers and lists that it uses."
+            "gets this class, and the functions, numbers and lists that it uses: "
+            "TorchServe takes no second class in a handler's file."
         ) from None
 
 
@@ -343,6 +369,18 @@ def beyond(number):
     return max(low - number, 0, number - high)
 
 
+@dataclass(frozen=True)
+class Range:
+    low: float = -1.0
+    high: float = 4.0
+
+    def beyond(self, number):
+        return max(self.low - number, 0.0, number - self.high)
+
+
+LEARNED = Range()
+
+
 def examples_2():
     import torch
     from ts.metrics.metric_type_enum import MetricTypes
@@ -385,6 +423,41 @@ def examples_2():
     class Local(Right):
         def preprocess(self, requests):
             return Right.preprocess(self, requests)
+
+    class Begins(SimpleLinearHandler):
+        def initialize(self, context):
+            super(Begins, self).initialize(context)  # noqa: UP008
+            self.low, self.high = BOUNDS
+
+        def preprocess(self, requests):
+            inputs = super(Begins, self).preprocess(requests)  # noqa: UP008
+            metrics, kind = self.context.metrics, MetricTypes.HISTOGRAM
+            metrics.add_counter("refused_inputs_total", len(self.refused))
+            for index, number in enumerate(inputs.flatten().tolist()):
+                if index not in self.refused:
+                    far = max(self.low - number, 0, number - self.high)
+                    metrics.add_metric("input_distance", far, "", metric_type=kind)
+            return inputs
+
+    class TooEarly(SimpleLinearHandler):
+        def preprocess(self, requests):
+            return len(self.refused)
+
+    class Shortened(SimpleLinearHandler):
+        def preprocess(self, requests):
+            super().preprocess(requests)
+            metrics.add_counter("refused_inputs_total", 1)  # noqa: F821
+
+    class WithObject(SimpleLinearHandler):
+        def preprocess(self, requests):
+            inputs = super(WithObject, self).preprocess(requests)  # noqa: UP008
+            metrics, kind = self.context.metrics, MetricTypes.HISTOGRAM
+            metrics.add_counter("refused_inputs_total", len(self.refused))
+            for index, number in enumerate(inputs.flatten().tolist()):
+                if index not in self.refused:
+                    far = LEARNED.beyond(number)
+                    metrics.add_metric("input_distance", far, "", metric_type=kind)
+            return inputs
 
     class NoReturn(Right):
         def preprocess(self, requests):
@@ -461,6 +534,10 @@ def examples_2():
     return [
         (Right, "Right"),
         (Local, "the functions, numbers and lists"),
+        (WithObject, "no second class"),
+        (Begins, "Right"),
+        (TooEarly, "call that first"),
+        (Shortened, "stands for self.context.metrics"),
         (OtherForm, "Right"),
         (Rows, "of a tensor"),
         (Quoted, "without quotes"),
@@ -566,7 +643,7 @@ task_3 = function(
         looks(0, 0, 50, 10),
     ],
     (by_totals, "The totals since the start say nothing of now: take what came since."),
-    (from_ten, "Ten are enough: at least ten, not more than ten."),
+    (from_ten, "At least ten requests, not more than ten, however many were refused."),
     (a_fifth, "Exactly a fifth is not more than a fifth."),
     (by_count, "A share is asked for: refused of those that came."),
     (of_nothing, "No request came in between: no data is no alarm."),
