@@ -479,6 +479,11 @@ def test_a_guess_is_answered_whatever_it_is(guess):
             assert "so it was" not in guess.reply(odd, happened)
 
 
+def test_numpys_numbers_and_truths_count_as_pythons():
+    assert form.same(np.True_, True) and form.same(np.float64(0.5), 0.5)
+    assert not form.same(np.False_, True) and not form.same(np.array([True]), True)
+
+
 def test_a_stub_waits_for_its_answer():
     class Stub:
         def run(self): ...
