@@ -1,6 +1,7 @@
 import copy
 import json
 import logging
+import struct
 import traceback
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from ts.context import Context
 from ts.torch_handler.base_handler import BaseHandler
 
 from course import local_worker
-from course.checks.form import Guess, Hint, outcome, task, told
+from course.checks.form import TYPICAL, Guess, Hint, outcome, task, told
 
 METHODS = ("preprocess", "inference", "postprocess")
 MATCH = "number of batch response mismatched"
@@ -40,6 +41,8 @@ guess_2 = Guess(
 
 FORM = ' A form\'s request has no "body": look under "data" then.'
 ZERO = ' 0 counts as false, so "or" passes it over: get("body", …) does not.'
+ONE_KEY = ' Only a form\'s request has "data": get("data") gives None elsewhere.'
+TYPES = {**TYPICAL, "coroutine": "Write def alone, without async."}
 
 
 def in_worker(learners, model=lambda rows: 2 * rows - 1):
@@ -77,6 +80,8 @@ def asked(worker, *values):
     logging.disable()  # TorchServe logs what it cannot write as JSON, at length
     try:
         return worker.ask(*batch)
+    except struct.error:
+        raise Hint("The status is a number: 400, without quotes.") from None
     finally:
         logging.disable(logging.NOTSET)
 
@@ -92,16 +97,29 @@ def exception(handler):
 
 def why(handler, values):
     """A hint for what a handler's method raised, if it is a usual one."""
-    error = handler.raised
+    error, text = handler.raised, str(handler.raised)
     if isinstance(error, AttributeError) and error.name == "refused":
         return " Begin self.refused in preprocess, anew for every batch."
-    if isinstance(error, TypeError) and values[0] == 0:
+    if "positional argument" in text:
+        return " Its parameters are self and one more."
+    if "cannot unpack" in text or "too many values to unpack" in text:
+        return " Of a dictionary, .items() gives both: index and message."
+    if "'NoneType' object is not callable" in text and handler.rows is ...:
+        return " preprocess makes the tensor, and inference asks the model."
+    if isinstance(error, (KeyError, TypeError)) and 0 in values:
         return ZERO
+    if isinstance(error, KeyError) and error.args == ("data",):
+        return ONE_KEY
     if isinstance(error, (KeyError, TypeError)):
         return FORM if any(isinstance(it, (bytes, bytearray)) for it in values) else ""
-    if "dimensions 'str'" in str(error):
+    if "dimensions 'str'" in text:
         return " float() reads each of them."
-    return " The placeholder is a number: 0.0." if "NoneType" in str(error) else ""
+    return " The placeholder is a number: 0.0." if "NoneType" in text else ""
+
+
+def no_tensor(rows):
+    """A hint for what preprocess gives instead."""
+    return TYPES.get(type(rows).__name__, "torch.tensor makes one.")
 
 
 def number_of(answer):
@@ -128,6 +146,11 @@ class Batch(BaseHandler):
 
 def batch(preprocess):
     return type("Learners", (BaseHandler,), {"preprocess": preprocess})
+
+
+def bodies_first(self, requests):
+    forms = [it for it in requests if "data" in it]
+    return Batch.preprocess(self, [it for it in requests if "body" in it] + forms)
 
 
 def bodies(requests):
@@ -164,8 +187,28 @@ def bodies(requests):
         batch(lambda self, them: torch.tensor([[it.get("body")] for it in them])),
         "float() reads each",
     ),
-    (batch(lambda self, them: Batch.preprocess(self, them).double()), "dtype"),
+    (batch(lambda self, them: Batch.preprocess(self, them).double()), "NumPy"),
     (batch(lambda self, them: 1 / 0), "ZeroDivisionError"),
+    (
+        batch(
+            lambda self, them: torch.tensor(
+                [[float(it.get("body", it["data"]))] for it in them]
+            )
+        ),
+        "gives None elsewhere",
+    ),
+    (
+        batch(
+            lambda self, them: torch.tensor(
+                [[float(it["body"] or it["data"])] for it in them]
+            )
+        ),
+        "0 counts as false",
+    ),
+    (batch(lambda them: them), "self and one more"),
+    (batch(lambda self, them: self.model(Batch.preprocess(self, them))), "inference"),
+    (batch(lambda self, them: (yield)), "not yield"),
+    (batch(bodies_first), "Keep the order"),
     (batch(lambda self, them: Batch.preprocess(self, them).sort(0)[0]), "order"),
     (BaseHandler, "raises"),
     (int, "is no handler"),
@@ -173,7 +216,7 @@ def bodies(requests):
 )
 def task_1(batch_handler: type):
     """write preprocess and run both cells"""
-    for values in ["5", "7"], [0], [7, "5", bytearray(b"-1")]:
+    for values in ["5", "7"], [0], [7, bytearray(b"-1"), "5"]:
         worker, handler = in_worker(batch_handler)
         answers = asked(worker, *values)
         size, rows = len(values), handler.rows
@@ -181,8 +224,8 @@ def task_1(batch_handler: type):
         if rows is ...:
             return f"{sent} {exception(handler)}{why(handler, values)}"
         if not isinstance(rows, torch.Tensor):
-            hint = "Is there a return?" if rows is None else "torch.tensor makes one."
-            return f"{sent} preprocess gives {told(rows)}, and no tensor. {hint}"
+            gives = f"preprocess gives {told(rows)}, and no tensor."
+            return f"{sent} {gives} {no_tensor(rows)}"
         if rows.shape != (size, 1):
             shape = f"the shape {tuple(rows.shape)} is not ({size}, 1)."
             hint = "One row for each request: a list of lists with one number each."
@@ -192,7 +235,7 @@ def task_1(batch_handler: type):
         if rows.dtype != torch.float32:
             hint = "float() the values."
             if rows.dtype == torch.float64:
-                hint = "torch.tensor makes it of floats; name no other dtype."
+                hint = "torch.tensor makes that of floats, and NumPy does not."
             return f"{sent} {rows.dtype} is not the model's float32. {hint}"
         if answers[0].status != 200:
             return f"{sent} {answers[0]}. Leave the other methods as they are."
@@ -203,7 +246,7 @@ def task_1(batch_handler: type):
 
 HUGE = 10**400
 VALUES = [
-    ("5", 5.0, "A text: float() reads it. Is there a return?"),
+    ("5", 5.0, "A text: float() reads it."),
     ("-2.5e1", -25.0, "Leave the reading to float(): it knows how numbers look."),
     (-0.5, -0.5, "JSON arrives as a number already."),
     (5, 5.0, "Give a float for a whole number too."),
@@ -292,6 +335,7 @@ def catches_all(value):
     (lambda value: ValueError if value is True else parse_number(value), "raise it"),
     (lambda value: print(end=""), "Is there a return?"),
     (lambda value: int(value), "It has to give 5.0"),
+    (lambda value: float(value.get("body")), "not the request around it"),
 )
 def task_2(parse: Callable):
     """write parse_number and run both cells"""
@@ -305,6 +349,10 @@ def task_2(parse: Callable):
         if wanted is not ValueError and type(found) is float and found == wanted:
             continue
         right = "raise ValueError" if wanted is ValueError else f"give {wanted}"
+        if value == "5" and does == "raises":
+            hint = "It is given a value, not the request around it."
+        elif wanted is not ValueError:
+            hint = TYPES.get(type(found).__name__, hint)
         returned = found is ValueError or isinstance(found, ValueError)
         if returned and wanted is ValueError:
             hint = "raise it, do not return it."
@@ -368,6 +416,16 @@ def without_status(self, outputs):
     return answers
 
 
+def text_status(self, outputs):
+    self.context.set_response_status("400", "Bad Request", 1)
+    return outputs.tolist()
+
+
+def unpacks(self, outputs):
+    for index, message in self.refused:
+        self.context.set_response_status(400, message, index)
+
+
 def status_alone(self, outputs):
     for index in self.refused:
         self.context.set_response_status(400, "Bad Request", index)
@@ -390,6 +448,10 @@ def by_key(self, requests):
 def by_or(self, requests):
     either = [{"body": it.get("body") or it.get("data")} for it in requests]
     return Refusing.preprocess(self, either)
+
+
+def whole_requests(self, requests):
+    return Refusing.preprocess(self, [{"body": request} for request in requests])
 
 
 def whole_placeholder(self, requests):
@@ -445,8 +507,15 @@ def says_nothing(self, outputs):
     (refusing(postprocess=lambda *_: print(end="")), "Invalid model predict output"),
     (refusing(postprocess=lambda self, rows: rows), "a list"),
     (refusing(postprocess=lambda self, rows: rows.tolist()[:1]), MATCH),
-    (refusing(postprocess=lambda self, rows: rows.tolist()), "for the placeholder"),
-    (refusing(postprocess=without_status), "set_response_status"),
+    (refusing(postprocess=lambda self, rows: rows.tolist()), "the placeholder's. Here"),
+    (refusing(postprocess=without_status), "self.context.set_response_status"),
+    (refusing(postprocess=text_status), "without quotes"),
+    (refusing(postprocess=unpacks), ".items() gives both"),
+    (refusing(preprocess=whole_requests), "All are refused"),
+    (
+        refusing(preprocess=lambda *them: Refusing.preprocess(*them).tolist()),
+        "torch.tensor makes one",
+    ),
     (refusing(postprocess=status_alone), "its body is [-1.0]"),
     (refusing(postprocess=shifted), "Is that its index?"),
     (refusing(postprocess=says_nothing), "says nothing"),
@@ -473,7 +542,7 @@ def task_3(refusing_handler: type):
                 hint = " Catch it for one request: here all of the batch get a 503."
             return f"{sent} {exception(handler)}{hint}"
         if not isinstance(rows, torch.Tensor):
-            return f"{sent} preprocess gives {told(rows)}. Is there a return?"
+            return f"{sent} preprocess gives {told(rows)}. {no_tensor(rows)}"
         if rows.shape != (size, 1):
             hint = "One row with one number for each: reshape(-1, 1)."
             if len(rows) < size:
@@ -494,9 +563,10 @@ def task_3(refusing_handler: type):
             told_it = f"{sent} request {index}, {value!r}, gets {str(answer)[:99]}"
             if index in bad:
                 if answer.status == 200 and number_of(answer) is not None:
-                    return f"{told_it}, the model's answer for the placeholder."
+                    return f"{told_it}, the placeholder's. Here belongs the message."
                 if answer.status != 400:
-                    return f"{told_it}. set_response_status makes that a 400."
+                    hint = "self.context.set_response_status makes that a 400."
+                    return f"{told_it}. {hint}"
                 body = body_of(answer)
                 if isinstance(body, list):
                     return f"{told_it}: its body is {body}, the placeholder's answer."
@@ -510,6 +580,8 @@ def task_3(refusing_handler: type):
                     hint = "Give a list with its number."
                 if not bad:
                     hint = "Notes of the batch before? Begin anew in preprocess."
+                if all(other.status == 400 for other in answers) and bad:
+                    hint = "All are refused: parse_number wants a value, no request."
                 if answer.status == 400 and isinstance(value, bytes):
                     hint = FORM.strip()
                 if answer.status == 400 and value == 0:
@@ -581,6 +653,11 @@ def examine(worker, *leave_out):
     return "after" in leave_out or worker.ask({"body": "5"})[0].status == 200
 
 
+def with_numpy(worker):
+    """As a comparison of arrays gives it: a boolean of another kind."""
+    return torch.tensor([examine(worker)]).all().numpy()[()]
+
+
 def alone(worker):
     return worker.ask({"body": "5"})[0].status == 200
 
@@ -598,6 +675,9 @@ def to_the_digit(worker):
     lambda weights: [
         (examine, "Right"),
         (to_the_digit, "Right"),
+        (with_numpy, "Right"),
+        (lambda worker: torch.tensor(examine(worker)), "Right"),
+        (lambda worker: worker.ask([{"body": "5"}]), "no list around them"),
         (lambda worker: True, "answers the first request alone"),
         (alone, "answers the first request alone"),
         (two_alone, "fails a whole batch"),
@@ -614,7 +694,7 @@ def to_the_digit(worker):
         (lambda worker: examine(worker, "odd", "numbers", "after"), "Send these too"),
         (lambda worker: examine(worker, "numbers", "after"), "swaps the answers"),
         (lambda worker: examine(worker, "after"), "after a bad batch"),
-        (lambda worker: False, "The project's handler is right"),
+        (lambda worker: False, "which is right. A status"),
         (lambda worker: print(end=""), "True or False"),
         (lambda worker: 1 / 0, "ZeroDivisionError"),
     ]
@@ -626,11 +706,16 @@ def task_4(examine_: Callable):
         said = outcome_of(examine_, handler)
         raised = isinstance(said, BaseException)
         if handler is real and raised:
-            return f"With the project's handler it raises {told(said)}."
+            lists = isinstance(said, AttributeError) and said.name == "items"
+            hint = " ask(one, another): no list around them." if lists else ""
+            return f"With the project's handler it raises {told(said)}.{hint}"
+        if getattr(said, "dtype", None) in (bool, torch.bool) and said.ndim == 0:
+            said = said.item()  # of NumPy or PyTorch, as a comparison gives it
         if not raised and not isinstance(said, bool):
             return f"It gives {told(said)}. Please give True or False."
         if handler is real and not said:
-            return "It gives False. The project's handler is right, and needs a True."
+            hint = "A status is a number. Of a body json.loads makes [8.99…]: a list."
+            return f"It gives False for the project's handler, which is right. {hint}"
         if handler is not real and said is True:
             return f"It gives True for a handler that {wrong[handler]}"
     return f"Right: the project's handler passes, and {len(wrong)} broken ones do not."

@@ -16,7 +16,7 @@ from unittest import mock
 from model_archiver.arg_parser import ArgParser
 
 from course import lesson, tracebacks
-from course.checks.form import Guess, Hint, call, outcome, task, told
+from course.checks.form import Guess, Hint, outcome, task, told
 
 guess_1 = Guess(
     {
@@ -63,11 +63,14 @@ def options_of(command):
     if re.search(r"\\[ \t\r]+\n", command):
         raise Hint("Nothing may stand behind a backslash, not even a blank.")
     command = command.replace("\\\n", " ").strip()
-    if "\n" in command:
-        raise Hint("In a terminal a line ends the command. A backslash continues it.")
-    words = shlex.split(command)
+    lines = [shlex.split(line, comments=True) for line in command.split("\n")]
+    [words, *others] = [*filter(None, lines)] or [[]]
     if words[:1] != ["torch-model-archiver"]:
         raise Hint("The command starts with torch-model-archiver.")
+    if others:
+        raise Hint("In a terminal a line ends the command. A backslash continues it.")
+    if {*words} & {"&&", ";", ">", "|"}:
+        raise Hint("One command alone, please: no &&, no ;, no >, no |.")
     says = io.StringIO()
     with contextlib.redirect_stderr(says), contextlib.redirect_stdout(says):
         try:
@@ -104,6 +107,8 @@ def run(words, folder):
     (but("--model-name ", "--model-name="), "Right"),
     (but("--force", "-f").replace(" models/", " ./models/"), "Right"),
     (but("--version", " \\\n -v"), "Right"),
+    (f"# again and again\n{COMMAND}  # overwrites", "Right"),
+    (f"{COMMAND} && ls model_store", "One command alone"),
     (but(" --version", "\n --version"), "A backslash continues it"),
     (but(" --version", " \\ \n --version"), "behind a backslash"),
     (but("handlers/model_", "model_"), "No such file or directory: 'model_handler.py'"),
@@ -195,8 +200,13 @@ def manifest_of(path):
     (lambda path: (packed_names(path), look_into(path)[1]), "sorted"),
     (lambda path: (look_into(path)[0], manifest_of(path)), "json.loads"),
     (lambda path: (look_into(path)[0], json.loads(manifest_of(path))), '"model"'),
-    (lambda path: (look_into(path)[0], {}), "That is not its part"),
-    (lambda path: look_into("none.mar"), "none.mar"),
+    (lambda path: (look_into(path)[0], {}), "not what stands below"),
+    (lambda path: look_into(path)[::-1], "The names come first"),
+    (lambda path: dict([look_into(path)[::-1]] * 0), "first the names, then"),
+    (lambda path: (look_into(path)[0], look_into(path)[1]["modelName"]), "one value"),
+    (lambda path: manifest_of(path)["model"], "read(name) gives bytes"),
+    (lambda path: look_into(path.replace("wine", "vine")), "is in the archive"),
+    (lambda path: ([*CONTENT], look_into(path)[1]), "the archive at path"),
     (lambda path: (look_into(path)[0][1:], look_into(path)[1]), "The names"),
     (lambda path: Path(path).read_text(), "UnicodeDecodeError"),
 )
@@ -211,31 +221,57 @@ def task_2(look: Callable):
                 packed.writestr(f"{name}.py", b"\x93")
                 packed.writestr("handler.py", "")
                 packed.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
-            found[name] = call(f"look_into('{name}.mar')", look, path)
+            found[name] = outcome(look, path)
     for name, pair in found.items():
+        if isinstance(pair, BaseException):
+            hint = ""
+            if isinstance(pair, FileNotFoundError):
+                hint = " The manifest is in the archive: read(name) reads it there."
+            if "indices" in str(pair):
+                hint = " read(name) gives bytes, and json.loads a dictionary."
+            return f"look_into('{name}.mar') raises {told(pair)}.{hint}"
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            hint = "Is there a return?" if pair is None else "Names, manifest part."
+            hint = "Return two things: first the names, then the manifest's part."
+            hint = "Is there a return?" if pair is None else hint
             return f"It gives {told(pair)}, and not two things. {hint}"
         names, model = pair
         wanted = sorted([f"{name}.py", "handler.py", "MAR-INF/MANIFEST.json"])
         if not isinstance(names, (list, tuple)) or sorted(map(str, names)) != wanted:
-            hint = (
-                " sort() gives None, sorted(…) gives a list." if names is None else ""
-            )
+            hint = ""
+            if names is None:
+                hint = " sort() gives None, sorted(…) gives a list."
+            if isinstance(names, dict):
+                hint = " The names come first."
+            if isinstance(names, list) and "linear.py" in names:
+                hint = " Is it the archive at path that you open?"
             return f"The names are {told(names)}, and not {wanted}.{hint}"
         if [*names] != wanted:
             return f"The names are {told(names)}. Are they sorted?"
         if isinstance(model, (bytes, str)):
-            return f"The manifest is {type(model).__name__}. json.loads reads it."
+            hint = "json.loads makes a dictionary of the manifest."
+            if model == name:
+                hint = "That is one value of the part. Give all of the part."
+            return f"It gives {told(model)}, a {type(model).__name__}. {hint}"
         if isinstance(model, dict) and "runtime" in model:
             return 'That is the whole manifest. Its part "model" is asked for.'
         if not isinstance(model, dict) or model != {"modelName": name}:
-            return f"It gives {told(model)}. That is not its part model."
+            return f"It gives {told(model)}, and not what stands below 'model'."
     return "Right: two archives, their names and what the manifest says."
 
 
 IMPORT = "from models.linear import SimpleLinearModel"
 HANDLER = lesson.ROOT / "handlers" / "model_handler.py"
+PROJECT = tuple(str(lesson.ROOT / name) for name in ("models", "handlers"))
+
+
+# A worker as in the lesson; then the modules that it took from the project's folders.
+LOAD = f"""
+import runpy, sys
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+files = {{it: getattr(sys.modules[it], "__file__", 0) or "" for it in sys.modules}}
+print(*sorted(it for it in files if files[it].startswith({PROJECT!r})), sep=", ")
+"""
 
 
 def mended(old="from models.linear", new="from linear", *more):
@@ -272,9 +308,37 @@ def with_package(folder):
     mended("", "", "--extra-files", str(package.parent))(folder)
 
 
+def beside_the_project(folder):
+    """It loads, with a module that the archive does not hold."""
+    line = "from models.linear"
+    root = str(lesson.ROOT)
+    mended(line, f"import sys; sys.path.append({root!r}); {line}")(folder)
+
+
+def with_everything(folder):
+    """As --extra-files . does, which takes the environment too."""
+    for number in range(100):
+        Path(folder, f"{number}.txt").touch()
+    Path(folder, "models").mkdir()
+    Path(folder, "models", "linear.py").touch()
+    mended("", "", "--extra-files", folder)(folder)
+
+
+def emptied(folder):
+    Path(folder, "model_handler.py").write_text("import linear")
+    mended("", "")(folder)
+
+
 @task(
     lambda weights: [
         (with_package, "Right"),
+        (beside_the_project, "It takes models, models.linear from the project"),
+        (with_everything, "models alone in it"),
+        (emptied, "lacks its class"),
+        (
+            lambda folder: Path(folder + "model_handler.py").read_text(),
+            "a / is missing",
+        ),
         (mended("", ""), "side by side"),
         (mended("", "", "--extra-files", "models/linear.py"), "side by side"),
         (mended("", "", "--extra-files", "models"), "what is in a folder"),
@@ -297,15 +361,20 @@ def task_3(mend: Callable):
             said = told(error)
             if isinstance(error, RuntimeError):  # with all that the archiver printed
                 said = tracebacks.first_error(str(error).partition("Traceback")[2])
-            text = "for /: 'str' and" in said
-            hint = " The folder is text: Path(folder, …)." if text else ""
-            raise Hint(f"mend raises {said}.{hint}")
+            hint = ""
+            if "for /: 'str' and" in said:
+                hint = " The folder is text: Path(folder, …)."
+            if f"{folder}model_handler" in said:
+                hint = " Between folder and name a / is missing: Path(folder, name)."
+            raise Hint(f"mend raises {said.rstrip('.')}.{hint}")
         made = Path(folder, "simple_linear.mar")
         if not made.exists():
-            raise Hint("There is no simple_linear.mar in the folder. Archive into it.")
+            hint = "Archive into it, as pack(folder) does."
+            raise Hint(f"There is no simple_linear.mar in the folder. {hint}")
         with zipfile.ZipFile(made) as packed:
             names = packed.namelist()
-            first = packed.read("model_handler.py").decode().partition("\n")[0]
+            code = packed.read("model_handler.py").decode()
+            first = code.partition("\n")[0]
         if first == IMPORT and "models/linear.py" not in names:
             hint = "The files lie side by side: what is the module called there?"
             if "train.py" in names:
@@ -314,15 +383,23 @@ def task_3(mend: Callable):
             raise Hint(
                 f"The handler asks for models.linear. There are {listed}. {hint}"
             )
+        if len(names) > 100:
+            hint = "Give --extra-files a folder with models alone in it."
+            raise Hint(f"The archive holds {len(names)} files. {hint}")
+        if "class " not in code:
+            hint = "open(…, 'w') empties a file until it is closed; write_text closes."
+            raise Hint(f"The handler in the archive lacks its class. {hint}")
         elsewhere = made.rename(Path(root, "elsewhere.mar")).as_posix()
         handler.unlink()
         worker = str(lesson.ROOT / "notebooks" / "course" / "local_worker.py")
-        log = run(["python", "-I", worker, elsewhere, "5"], root)
-    *_, loaded, answer = ["", *log.strip().splitlines()]
+        log = run(["python", "-I", "-c", LOAD, worker, elsewhere, "5"], root)
+    *_, loaded, answer, borrowed = ["", "", "", *log.splitlines()]
     if not answer.startswith("200 [8.99"):
         return (
             f"In another folder, the log's first error: {tracebacks.first_error(log)}."
         )
+    if borrowed:
+        return f"It takes {borrowed} from the project, which other machines lack."
     return f"Right: in another folder it answers {answer}, with {loaded}."
 
 
@@ -333,8 +410,25 @@ def stale(archive, *files):
     return [file for file in files if inside.get(Path(file).name) != content(file)]
 
 
+BY_NAME = "The archive holds a file by its name alone: Path(file).name."
+
+
 def content(file):
     return Path(file).read_bytes()
+
+
+def in_loop(archive, *files):
+    for file in files:
+        return stale(archive, file)
+
+
+def the_others(archive, *files):
+    return [file for file in files if file not in stale(archive, *files)]
+
+
+def with_paths(archive, *files):
+    with zipfile.ZipFile(archive) as packed:
+        return [it for it in files if packed.read(it) != content(it)]
 
 
 def with_keys(archive, *files):
@@ -374,6 +468,9 @@ def as_text(archive, *files):
     (by_time, "Compare what is in them"),
     (as_text, "read_bytes()"),
     (by_path, "Path(file).name"),
+    (with_paths, "Path(file).name"),
+    (in_loop, "inside the loop"),
+    (the_others, "The others are asked for"),
     (by_name, "Compare what is in them"),
     (by_size, "the same size"),
     (with_keys, "Look among the names first"),
@@ -388,8 +485,7 @@ def task_4(stale_: Callable):
     with tempfile.TemporaryDirectory(prefix="archive-") as folder:
         place = Path(folder).as_posix()
         files = {
-            name: f"{place}/code/{name}"
-            for name in ("a.py", "b.py", "c.pth", "d", "e.py")
+            name: f"{place}/code/{name}" for name in ("a.py", "b.py", "c.pth", "d")
         }
         Path(place, "code").mkdir()
         with zipfile.ZipFile(f"{place}/some.mar", "w") as packed:
@@ -402,11 +498,6 @@ def task_4(stale_: Callable):
         for file in files.values():  # the time does not tell
             os.utime(file, (1e9, 1e9))
         hints = [
-            (
-                ("a.py", "e.py"),
-                [],
-                "The archive holds it by its name alone: Path(file).name.",
-            ),
             (("a.py", "b.py"), ["b.py"], "Compare what is in them, byte for byte."),
             (("c.pth",), ["c.pth"], "The other bytes have the same size."),
             (("d", "a.py"), ["d"], "One may be missing. Look among the names first."),
@@ -420,13 +511,22 @@ def task_4(stale_: Callable):
         if isinstance(found, BaseException):
             if isinstance(found, UnicodeDecodeError):
                 hint = "Not every file is text: read_bytes()."
+            if isinstance(found, KeyError) and given[0] == "a.py":
+                hint = BY_NAME
             if "positional argument" in told(found):
                 hint = "Any number of files: in a definition *files takes them all."
             return f"{asked} raises {told(found)}. {hint}"
         if not isinstance(found, list):
             hint = "Is there a return?" if found is None else "Give a list."
             return f"{asked} gives {told(found)}, and not a list. {hint}"
-        if found == wanted and wanted:
+        names = [Path(str(it)).name for it in found]
+        if names == [*given]:
+            hint = BY_NAME
+        elif names == [name for name in given if name not in wanted] and names:
+            hint = "The archive holds these as they are. The others are asked for."
+        elif not found and said[1] == [files["c.pth"]]:
+            hint = "c.pth, given alone, is found. Is the return inside the loop?"
+        if found == wanted:
             return f"{asked} gives {told(found)}. Give each file as it was given."
         posix = [it.as_posix() if isinstance(it, Path) else it for it in found]
         if posix != [files[name] for name in wanted]:
