@@ -7,8 +7,10 @@ for an answer stays the project's, so that the copy always works.
 """
 
 import ast
+import dis
 import importlib
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +30,7 @@ def write(
 
     A function takes the place of the project's function of the same name; with only_if,
     where this check praises it. What it uses of the notebook and the file does not have
-    comes along: imports, other functions and plain values.
+    comes along: imports, other functions, plain values, and the classes of its cell.
     """
     text = (ROOT / project_file).read_text(encoding="utf-8")
     yours, project = [], []
@@ -40,6 +42,9 @@ def write(
                 waits = not only_if.reply(function).startswith("Right")
             text = text if waits else _with(text, function)
             (project if waits else yours).append(name)
+        except LookupError as error:
+            print(f"{name} needs {error}")
+            project.append(name)
         except Exception:  # it has no source, or another name: the copy works anyway
             project.append(name)
     copy.write_text(text, encoding="utf-8")
@@ -55,12 +60,13 @@ def write(
 def _with(text: str, function: Callable) -> str:
     """The text with this function in the place of its own of that name."""
     [old] = [node for node in _functions(text) if node.name == function.__name__]
+    first = min(node.lineno for node in (old, *old.decorator_list))
     lines = text.splitlines()
     lines[old.lineno - 1 : old.end_lineno] = _source(function)
-    first = next(
-        n for n, line in enumerate(lines) if line.startswith(("import", "from"))
+    # Just above the function, where all that the file imports is there already.
+    lines[first - 1 : first - 1] = _brought(
+        _node(function), function, {*_names(text), function.__name__}
     )
-    lines[first:first] = _brought(function, _names(text), set())
     return "\n".join(lines) + "\n"
 
 
@@ -74,43 +80,88 @@ def _names(text: str) -> set[str]:
     for node in ast.parse(text).body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {(it.asname or it.name).partition(".")[0] for it in node.names}
-        elif isinstance(node, ast.Assign):
-            found |= {it.id for it in node.targets if isinstance(it, ast.Name)}
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
+        else:
+            found |= _bound(node)
     return found
 
 
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement defines, if it is a definition."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return {node.name}
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return {it.id for it in targets if isinstance(it, ast.Name)}
+
+
+def _node(function: Callable) -> ast.FunctionDef:
+    """The function as it was written, without decorators: the file has its own."""
+    [node] = _functions(textwrap.dedent(inspect.getsource(function)))
+    node.decorator_list.clear()
+    return node
+
+
 def _source(function: Callable) -> list[str]:
-    """The lines of the function, without decorators: the file has its own."""
+    node = _node(function)
     text = textwrap.dedent(inspect.getsource(function))
-    [node] = _functions(text)
     return text.splitlines()[node.lineno - 1 : node.end_lineno]
 
 
-def _brought(function: Callable, had: set[str], seen: set[str]) -> list[str]:
-    """Lines that define what the function uses and the file does not have."""
+def _brought(node: ast.stmt, function: Callable, had: set[str]) -> list[str]:
+    """Lines that define what this code of the function's cell uses beyond `had`.
+
+    Annotations and defaults count as well: they are evaluated when the file is read.
+    Raises LookupError for what cannot be copied.
+    """
     lines = []
-    for name in sorted(_used(function.__code__) & {*function.__globals__}):
-        if name in had | seen or name == function.__name__:
-            continue
+    for name in sorted(_used(node) & {*function.__globals__} - had):
         value = function.__globals__[name]
-        seen.add(name)
+        had.add(name)
         if isinstance(value, ModuleType):
             lines.append(f"import {value.__name__} as {name}")
-        elif isinstance(value, (str, int, float, tuple, dict, list)):
+        elif _is_plain(value):
             lines.append(f"{name} = {value!r}")
         elif origin := _origin(value):
             lines.append(f"from {origin} import {value.__name__} as {name}")
         elif inspect.isfunction(value):
-            lines += [*_brought(value, had, seen), *_source(value)]
+            lines += [*_brought(_node(value), value, had), *_source(value)]
+        else:
+            lines += _defined(name, function, had)
     return lines
 
 
-def _used(code: CodeType) -> set[str]:
-    """The names that the code uses, and the code in it: a comprehension, a lambda."""
-    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
-    return {*code.co_names}.union(*map(_used, inner))
+def _defined(name: str, function: Callable, had: set[str]) -> list[str]:
+    """The statement of the function's cell that makes a class or a value."""
+    file = function.__code__.co_filename
+    cell = "".join(linecache.getlines(file))
+    found = [node for node in ast.parse(cell).body if name in _bound(node)]
+    if not found:
+        raise LookupError(f"{name}: define it in the same cell.")
+    node = found[-1]
+    top = min(it.lineno for it in (node, *getattr(node, "decorator_list", ())))
+    own = cell.splitlines()[top - 1 : node.end_lineno]
+    return [*_brought(node, function, had), *own]
+
+
+def _used(node: ast.stmt) -> set[str]:
+    """The global names that the code reads; its own variables are none of them."""
+    codes, found = [compile(ast.Module([node], []), "<copied>", "exec")], set()
+    while codes:
+        code = codes.pop()
+        codes += [part for part in code.co_consts if isinstance(part, CodeType)]
+        found |= {
+            step.argval
+            for step in dis.get_instructions(code)
+            if step.opname in ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
+        }
+    return {name for name in found if not name.startswith("__")}
+
+
+def _is_plain(value) -> bool:
+    """Whether its repr() makes it again."""
+    try:
+        return ast.literal_eval(repr(value)) == value
+    except (ValueError, TypeError, SyntaxError, RecursionError):
+        return False
 
 
 def _origin(value) -> str | None:

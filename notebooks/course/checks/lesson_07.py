@@ -1,3 +1,4 @@
+import inspect
 import json
 import math
 from collections import Counter
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 import requests
 import torch
 from flask import Flask, abort, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from course.checks.form import Guess, Hint, task, told
 
@@ -88,6 +89,10 @@ def refusing(*errors, read=sent_value, parse=parsed, refuse=lambda: abort(400)):
 ALL = (ValueError, TypeError, KeyError)
 
 
+async def awaited(*_):
+    return line(5.0)
+
+
 # Part of an exception's text, and what to say about it.
 MEANT = {
     "is not defined": "Import it in your cell, or look at its spelling.",
@@ -98,6 +103,12 @@ MEANT = {
     "no exception for": "The status is a number: abort(400, …).",
     "cannot be multiplied": "The model takes rows: reshape(-1, 1) makes them.",
 }
+
+
+def no_coroutine(function):
+    """A hint for an async function: Flask needs another package for these."""
+    if inspect.iscoroutinefunction(function):
+        raise Hint("This Flask awaits nothing: def in place of async def, please.")
 
 
 def as_learners_write_it(client, label, sent, path="/predict"):
@@ -123,7 +134,18 @@ def as_learners_write_it(client, label, sent, path="/predict"):
     (lambda: {"input": 5.0, "predictions": 9.0}, "near 9"),
     (lambda: {"input": "5", "prediction": 9}, "the number itself"),
     (refusing(*ALL, parse=lambda value: parsed(value) * 2), "near 9"),
-    (refusing(*ALL, read=lambda: request.form.get("value")), "request.is_json"),
+    (refusing(*ALL, read=lambda: request.form.get("value")), "request.get_json()"),
+    (lambda: line(5.0), "Does parse_number see it?"),
+    (awaited, "in place of async def"),
+    (
+        refusing(
+            *ALL,
+            read=lambda: (
+                float(request.form["value"]) if request.form else sent_value() + 0
+            ),
+        ),
+        "Text can hold a number",
+    ),
     (refusing(*ALL, refuse=lambda: {"message": "a number"}), "says that all is well"),
     (refusing(*ALL, refuse=lambda: abort(422)), "The lesson asks for 400"),
     (refusing(*ALL, refuse=lambda: abort("400")), "The status is a number"),
@@ -147,6 +169,7 @@ def as_learners_write_it(client, label, sent, path="/predict"):
 )
 def task_1(predict: Callable):
     """write the function predict and run both cells"""
+    no_coroutine(predict)
     app = Flask("check")
     app.testing = True  # what the function raises comes through
     app.add_url_rule("/predict", "predict", lambda: predict(), methods=["POST"])
@@ -157,7 +180,7 @@ def task_1(predict: Callable):
         if number is None and status == 200:
             if "prediction" not in (body or ()):
                 return f"{label}: 200 says that all is well. Refuse with abort(400, …)."
-            if not sent:
+            if not sent and body.get("input") == 0:
                 return f"{label}: it predicts {told(body)}. Give get() no default."
             return f"{label}: it predicts {told(body)}. Does parse_number see it?"
         if number is None and status != 400:
@@ -165,8 +188,13 @@ def task_1(predict: Callable):
         if number is None:
             continue
         if status != 200:
-            hint = "Where request.is_json, the body is JSON."
-            hint = hint if "json" in sent else "It holds a number, in request.form."
+            hint = "It holds a number, in request.form."
+            if "json" in sent:
+                hint = (
+                    'There request.get_json() is the dictionary: ask for its "value".'
+                )
+                if isinstance(sent["json"]["value"], str):
+                    hint = "Text can hold a number: parse_number reads it."
             return f"{label}: status {status}. {hint}"
         if body is None:
             return f"{label}: {answer.mimetype}, no JSON. Return the dictionary itself."
@@ -194,6 +222,15 @@ def told_in_json(error):
     return body, error.code
 
 
+def type_of(status):
+    """What the error of this status is called: error.name."""
+    return default_exceptions[status]().name
+
+
+def raised_again(error):
+    raise error
+
+
 def in_its_own_response(error):
     response = error.get_response()
     response.data = json.dumps(told_in_json(error)[0])
@@ -214,6 +251,10 @@ def in_its_own_response(error):
     (lambda error: error, "is text/html"),
     (lambda error: (json.dumps(told_in_json(error)[0]), error.code), "is text/html"),
     (lambda error: ({"message": "sorry"}, error.code), "code, type, message"),
+    (lambda error: (*told_in_json(error), dict(error.get_headers())), "of your own"),
+    (lambda error: ({**told_in_json(error)[0], "type": "error"}, error.code), "name"),
+    (raised_again, "return an answer to it"),
+    (awaited, "in place of async def"),
     (
         lambda error: ({**told_in_json(error)[0], "message": "wrong"}, error.code),
         "error.description",
@@ -221,6 +262,7 @@ def in_its_own_response(error):
 )
 def task_2(as_json: Callable):
     """write the function as_json and run both cells"""
+    no_coroutine(as_json)
     app = Flask("check")
     app.testing = True
     app.add_url_rule("/refuse", "refuse", lambda: abort(400, "no number"))
@@ -242,6 +284,8 @@ def task_2(as_json: Callable):
                 hint = "It has error.code, error.name and error.description."
             elif isinstance(error, NameError):
                 hint = MEANT["is not defined"]
+            elif isinstance(error, HTTPException):
+                hint = "That is the error itself: return an answer to it."
             raise Hint(f"{label} it raises {told(error)}. {hint}".strip()) from None
         if answer.status_code == 200:
             return f"{label} the status is 200: return the status as well."
@@ -249,13 +293,16 @@ def task_2(as_json: Callable):
             return f"{label} the status is {answer.status_code}: whose code is it?"
         if answer.mimetype != "application/json":
             return (
-                f"{label} the answer is {answer.mimetype}. A dictionary becomes JSON."
+                f"{label} the answer is {answer.mimetype}. A returned dictionary "
+                "becomes JSON; headers of your own would say something else."
             )
         body = answer.get_json(silent=True)
         if not isinstance(body, dict) or not {"code", "type", "message"} <= {*body}:
             return f"{label} it is {told(body)}. Please give it code, type, message."
         if str(body["code"]) != str(wanted):
             return f"{label} the code is {told(body['code'])}: error.code has it."
+        if str(body["type"]).replace(" ", "") != type_of(wanted).replace(" ", ""):
+            return f"{label} the type is {told(body['type'])}: error.name has it."
         if wanted == 400 and body["message"] != "no number":
             return (
                 f"{label} the message is lost: what abort() says is error.description."
@@ -344,11 +391,12 @@ ATTEMPTS = {
     ({"five": {"data": 5}}, "cannot be sent"),
 )
 def task_3(attempts: dict, flask_server):
-    """put at least five wrong requests into attempts and run both cells"""
+    """put five or more wrong requests into attempts, by name, and run both cells"""
     kinds = {}
     for name, sent in attempts.items():
         if not isinstance(sent, dict):
-            return f"{told(name)[1:-1]}: {told(sent)} is no dictionary of arguments."
+            name = told(name)[1:-1]
+            return f"{name}: {told(sent)} is no dictionary, such as {{'data': …}}."
         if odd := [
             key for key in sent if key not in {"data", "json", "headers", "files"}
         ]:
@@ -378,18 +426,25 @@ def refused_by(server, attempts):
     """Send each, and a good request after it; a hint if the server gets one wrong."""
     for name, sent in attempts.items():
         answer = requests.post(f"{server.url}/predict", **sent, timeout=30)
+        try:
+            fields = {*answer.json()}
+        except (ValueError, TypeError):
+            fields = set()
         if answer.status_code not in (400, 413):
+            whose = "as_json" if fields >= {"code", "message"} else "predict"
             raise Hint(
                 f"You found a hole. {name}: status {answer.status_code}, "
-                f"{told(answer.text)}. Mend predict, and run all cells from there on."
+                f"{told(answer.text)}. Mend {whose}, and run all cells from there on."
             )
-        try:
-            answer.json()["message"]
-        except (ValueError, TypeError, KeyError):
+        if "message" not in fields:
+            mend = "That is the work of as_json"
+            if fields:
+                mend = "as_json sees what abort(400, …) refuses, not what you return"
             raise Hint(
                 f"{name}: {answer.status_code} is right, and the answer is "
-                f"{told(answer.text)}. Mend as_json, and run all cells from there on."
-            ) from None
+                f"{told(answer.text)}, without a message. "
+                f"{mend}. Mend it, and run all cells from there on."
+            )
         good = requests.post(f"{server.url}/predict", json={"value": 5}, timeout=30)
         if not (good.ok and is_answer(good.json(), 5.0)):
             raise Hint(f"After {name} a good request gets {told(good.text)}.")
@@ -460,6 +515,11 @@ def otherwise_refusing():
 @task(
     (lambda: many(listed()), "Right"),
     (one_by_one, "3 calls of the model"),
+    (
+        lambda: many(listed()) if "7" not in listed() else abort(400),
+        "parse_number reads them",
+    ),
+    (awaited, "in place of async def"),
     (lambda: many(torch.nn.Linear(1, 1)(torch.ones(3)).tolist()), "reshape(-1, 1)"),
     (lambda: many([parsed(it) for it in listed()]), "Catch it, and answer 400."),
     (lambda: many(request.get_json()["values"]), "An empty list"),
@@ -474,6 +534,7 @@ def otherwise_refusing():
 )
 def task_4(predict_many: Callable):
     """write the function predict_many and run both cells"""
+    no_coroutine(predict_many)
     app = Flask("check")
     app.testing = True
     app.add_url_rule("/many", "many", lambda: predict_many(), methods=["POST"])
@@ -495,6 +556,8 @@ def task_4(predict_many: Callable):
         label = f"With {json.dumps(values)}"
         status, body, calls = ask(label, {"values": values})
         if place is None:
+            if status == 400:
+                return f"{label}: {status}. These are numbers: parse_number reads them."
             got = body.get("predictions") if isinstance(body, dict) else None
             if not isinstance(got, list) or not all(type(it) is float for it in got):
                 return (
