@@ -30,15 +30,11 @@ def parse_number(value) -> float:
 
 
 class SimpleLinearHandler(BaseHandler):
-    """Answers a batch: n requests in, n answers out, in the same order."""
+    """Answers a batch: n requests in, n answers out, in the same order.
 
-    def initialize(self, context):
-        """Load the model once, when the worker starts.
-
-        BaseHandler imports the archive's model file, which has to define exactly one
-        class, and loads the state dict into an instance of it.
-        """
-        super().initialize(context)
+    BaseHandler's initialize loads the model once: it imports the archive's model file,
+    which has to define exactly one class, and loads the state dict into an instance.
+    """
 
     def preprocess(self, requests):
         """Turn n requests into an (n, 1) tensor; note which ones are refused."""

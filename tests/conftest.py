@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from course import lesson, servers
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = lesson.ROOT
 
@@ -22,6 +23,26 @@ TORCHSERVE = (
     "--ts-config config/config.properties --models simple_linear=simple_linear.mar"
 )
 TORCHSERVE_READY = "http://127.0.0.1:8081/models/simple_linear"
+
+
+# TorchServe with tokens writes the one key_file.json of the folder it is started in.
+SHARE_KEY_FILE = {
+    "05_start_torchserve.ipynb",
+    "12_lock_the_server.ipynb",
+    "test_lock.py",
+}
+
+
+class OneFileAtATime(LoadScopeScheduling):
+    """Gives a whole file to one of the processes that share the work."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return "keys" if file.name in SHARE_KEY_FILE else file.as_posix()
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return OneFileAtATime(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 import ts
+from conftest import ROOT
 from course import checks, lesson, own
 from course.checks import form, lesson_06, lesson_11
 
 from models import answers
+from models.train import XS, YS, save, train
 
 FOUND = {}
 for _, name, _ in pkgutil.iter_modules(checks.__path__):
@@ -87,6 +89,35 @@ def management_pb2(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "proto")
     yield grpc.protos("management.proto")
     sys.modules.pop("management_pb2", None)
+
+
+# Lesson 14
+
+
+@pytest.fixture
+def inverse_weights(weights):
+    """models/inverse.pth, as lesson 14 trains it."""
+    path = ROOT / "models" / "inverse.pth"
+    if not path.exists():
+        save(train(xs=YS, ys=XS)[0], path)
+    return path
+
+
+@pytest.fixture
+def functions(torchserve, inverse_weights):
+    """The file that task 2 packs; the archive of the second model is in the store."""
+    archive = lesson.ARCHIVE.with_name("inverse_linear.mar")
+    if not archive.exists():
+        with (
+            zipfile.ZipFile(lesson.ARCHIVE) as line,
+            zipfile.ZipFile(archive, "w") as to,
+        ):
+            for name in line.namelist():
+                content = inverse_weights if name == "model.pth" else line.read(name)
+                to.writestr(
+                    name, getattr(content, "read_bytes", lambda it=content: it)()
+                )
+    return ROOT / "handlers" / "workflow_functions.py"
 
 
 # Lesson 16

@@ -44,7 +44,9 @@ def rerun(root, tmp_path, monkeypatch, capsys):
 
 def test_nothing_is_said_where_nothing_is_lost(root, rerun):
     text = (root / HANDLER).read_text()
+    written = (root / HANDLER).stat()
     assert rerun(text) == [f"Overwriting {HANDLER}"]
+    assert (root / HANDLER).stat().st_mtime_ns == written.st_mtime_ns
     assert rerun("# mine, in the cell\n") == [f"Overwriting {HANDLER}"]
     assert rerun("# mine, in the cell\n") == [f"Overwriting {HANDLER}"]
     assert rerun("# more\n", f"-a {HANDLER}") == [f"Appending to {HANDLER}"]

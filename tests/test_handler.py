@@ -1,12 +1,12 @@
 """The TorchServe handler in a worker of TorchServe, without a server: its batches."""
 
 import json
-import shutil
+import sys
+from pathlib import Path
 
 import pytest
 from course import local_worker
 from course.lesson import ROOT
-from ts.context import Context
 
 from handlers.model_handler import EXPECTED, SimpleLinearHandler
 from models.train import predict, save, train
@@ -23,20 +23,17 @@ def model():
 @pytest.fixture(scope="module")
 def ask(model, tmp_path_factory):
     """A function that sends a batch: statuses and decoded answers come back."""
-    folder = tmp_path_factory.mktemp("archive")
-    shutil.copy(ROOT / "models" / "linear.py", folder)
-    save(model, folder / "model.pth")
-    manifest = {"model": {"modelFile": "linear.py", "serializedFile": "model.pth"}}
-    context = Context("simple_linear", str(folder), manifest, 8, None, "0.12.0")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        worker = local_worker.start(SimpleLinearHandler(), context)
+    weights = tmp_path_factory.mktemp("weights") / "model.pth"
+    save(model, weights)
+    context = local_worker.prepare(str(ROOT / "models" / "linear.py"), str(weights))
+    worker = local_worker.start(SimpleLinearHandler(), context)
 
     def ask(*requests):
         answers = worker.ask(*requests)
         return [(answer.status, json.loads(answer.body)) for answer in answers]
 
-    return ask
+    yield ask
+    local_worker.clear(context)
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +61,16 @@ def test_a_bad_request_is_refused_alone(ask, right, bad, place):
 def test_a_batch_of_nothing_but_bad_requests_and_the_next(ask, right):
     assert [status for status, _ in ask(*BAD)] == [400] * len(BAD)
     assert ask({"body": 5}) == [right(5)]
+
+
+def test_nothing_stays_of_a_worker_s_folder(tmp_path):
+    weights = tmp_path / "model.pth"
+    save(train(steps=1)[0], weights)
+    context = local_worker.prepare(str(ROOT / "models" / "linear.py"), str(weights))
+    folder = Path(context.system_properties["model_dir"])
+    SimpleLinearHandler().initialize(context)
+    assert {path.name for path in folder.glob("*.p*")} == {"linear.py", "model.pth"}
+    for _ in range(2):
+        local_worker.clear(context)
+        assert not folder.exists() and str(folder) not in sys.path
+        assert "linear" not in sys.modules

@@ -34,7 +34,8 @@ CHAPTER_FILES = {
 }
 LINK = re.compile(r'\]\(([^)\s]+)|\b(?:href|src)="([^"]+)"')
 NOTEBOOK_LINK = re.compile(r"\[([^\]]+)\]\((?:notebooks/)?(\d\d_\w+\.ipynb)\)")
-PAGES = [*NOTEBOOKS, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+REFERENCE = ROOT / "notebooks" / "reference.ipynb"
+PAGES = [*NOTEBOOKS, REFERENCE, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
@@ -43,7 +44,7 @@ every_page = pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
 
 def written(path: Path) -> str:
     """The Markdown of a page; of a notebook only that."""
-    return text(path) if path in NOTEBOOKS else path.read_text(encoding="utf-8")
+    return text(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
 
 
 def is_excused(cell):
@@ -158,9 +159,14 @@ def test_pictures_diagrams_and_tables_say_what_they_show(path):
 @every_page
 def test_links_to_files_lead_somewhere(path):
     for groups in LINK.findall(written(path)):
-        target = "".join(groups).partition("#")[0]
-        if target and not re.match(r"(https?|mailto|attachment):", target):
-            assert (path.parent / target).exists(), target
+        target, _, anchor = "".join(groups).partition("#")
+        if re.match(r"(https?|mailto|attachment):", target):
+            continue
+        page = path.parent / target if target else path
+        assert page.exists(), target
+        if anchor and page.suffix == ".ipynb":  # as JupyterLab makes them of headings
+            headings = re.findall(r"^#+ (.+)$", written(page), re.MULTILINE)
+            assert anchor in [heading.replace(" ", "-") for heading in headings], anchor
 
 
 @every_lesson

@@ -6,7 +6,7 @@ Skipped where no Chromium or Chrome is installed, or its driver is missing:
 
 import nbformat
 import pytest
-from lessons import tags
+from lessons import NOTEBOOKS, tags
 from slides import SHOWN, slideshow, what_is_missing
 
 missing = what_is_missing()
@@ -81,7 +81,9 @@ def slides(copy):
 
 
 def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    """Those that a deck shows; it leaves out files that the project has anyway."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in code if cell.metadata.slideshow.slide_type != "skip"]
 
 
 def clear(path):
@@ -151,6 +153,14 @@ def test_a_slide_can_be_read_to_its_end_from_the_back_row(deck):
         assert deck.page.evaluate(UNREACHED) <= 0, slide
         assert deck.page.evaluate(CUT_LABELS) == [], slide
     assert high
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_slide_is_too_high(slides, path):
+    deck = slides.open(path.name)
+    high = {slide: over for slide in deck.steps() if (over := deck.overflow()) > 0}
+    deck.page.close()
+    assert high == {}
 
 
 def test_nothing_is_asked_of_another_host(slides, deck):

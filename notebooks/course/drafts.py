@@ -23,7 +23,9 @@ def keep(shell: "InteractiveShell | None" = None) -> None:
     """Let `%%writefile` copy a file that you changed before it overwrites the file.
 
     It does so where a file of the project differs from the cell and from the project's
-    version, and prints the copy's name. Without a notebook's shell nothing happens.
+    version, and prints the copy's name. A file that has the cell's text already is left
+    untouched: another lesson may read it at this moment, and what was made from it
+    stays current. Without a notebook's shell nothing happens.
     """
     from IPython import get_ipython
     from IPython.core.magic_arguments import parse_argstring
@@ -37,7 +39,10 @@ def keep(shell: "InteractiveShell | None" = None) -> None:
     def writefile(line: str, cell: str) -> None:
         wanted = parse_argstring(OSMagics.writefile, line)
         file = Path(wanted.filename.strip("'\"")).expanduser()
-        if not wanted.append and _read(file) != cell and _is_changed(file):
+        if not wanted.append and _read(file) == cell:
+            print(f"Overwriting {file}")
+            return
+        if not wanted.append and _is_changed(file):
             print("your version is kept:", _copy_of(file).as_posix())
         write(line, cell)
 

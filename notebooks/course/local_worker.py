@@ -1,7 +1,9 @@
 """A worker of TorchServe without the server in front of it: no port, no waiting.
 
+    context = prepare("models/linear.py", "models/model.pth")
     worker = start(SimpleLinearHandler(), context)
     worker.ask({"body": "5"}, {"body": "abc"})
+    clear(context)
 
 The work is done by TorchServe's own classes: they call the handler, and turn what it
 returns or raises into the message that the server would get. In a terminal at the root,
@@ -14,6 +16,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -71,6 +74,40 @@ class Worker:
             for number, request in enumerate(requests)
         ]
         return _read_answers(self._service.predict(batch))
+
+
+def prepare(model_file: str, weights: str) -> Context:
+    """A folder as a worker sees it, on sys.path, and the context that tells of it.
+
+    Give the context to clear when it is no longer needed.
+    """
+    folder = tempfile.mkdtemp(prefix="worker-")
+    named = {"modelFile": model_file, "serializedFile": weights}
+    for file in named.values():
+        shutil.copy(file, folder)
+    sys.path.insert(0, folder)
+    manifest = {"model": {key: Path(file).name for key, file in named.items()}}
+    sys.modules.pop(Path(model_file).stem, None)  # of an earlier folder
+    return Context(
+        "simple_linear",
+        folder,
+        manifest,
+        batch_size=1,
+        gpu=None,
+        mms_version=ts.__version__,
+        model_yaml_config={},
+    )
+
+
+def clear(context: Context) -> None:
+    """Take the folder away, and what was imported from it. Twice is no error."""
+    folder = context.system_properties["model_dir"]
+    if folder in sys.path:
+        sys.path.remove(folder)
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def start(handler: "BaseHandler", context: Context) -> Worker:
@@ -131,7 +168,7 @@ def _read_answers(message: bytes) -> list[Answer]:
         return struct.unpack("!i", stream.read(4))[0]
 
     def text() -> str:
-        return stream.read(number()).decode()
+        return stream.read(number()).decode(errors="replace")
 
     code, reason = number(), text()  # of the batch
     answers = []
