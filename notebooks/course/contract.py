@@ -493,7 +493,7 @@ class Examination:
             if time.monotonic() > deadline:
                 raise Failed(
                     f"not ready within {self.patience:g} s: {came}",
-                    f"the server's log; {self.ready_url}, of {HERE}",
+                    f"the server's log; is {self.ready_url} what tells it?",
                 )
             time.sleep(0.1)
         good = self.body(self.rows[0])
