@@ -229,6 +229,75 @@ BREAKS = {
 }
 
 
+class WholeNumbers(Keeps):
+    def number(self, given):
+        if isinstance(given, int):
+            raise ValueError("expected a number with a point")
+        return super().number(given)
+
+
+class ByPlace(Keeps):
+    def sum(self, request):
+        super().sum(request)
+        first, second = request["row"].values()
+        return {"sum": first + second / 2}
+
+
+class ByPlaceUndone(ByPlace):
+    """As long as the names come in one order, nobody sees it."""
+
+    def sum(self, request):
+        said = super().sum(request)["sum"]
+        row = request["row"]
+        return {"sum": said + row["b"] / 2 if [*row] == ["a", "b"] else said}
+
+
+class Rounded(Keeps):
+    def sum(self, request):
+        return {"sum": round(super().sum(request)["sum"], 1)}
+
+
+class Words(Keeps):
+    def sum(self, request):
+        return {"sum": str(super().sum(request)["sum"])}
+
+
+class Elsewhere(Keeps):
+    def sum(self, request):
+        return {"total": super().sum(request)["sum"]}
+
+
+class Raises(Keeps):
+    def one(self, request):
+        return 500, {"code": 500}
+
+
+class Swapped(Together):
+    def all(self, answers):
+        return answers[::-1]
+
+
+class Drifts(Together):
+    """What it adds grows with those that are asked together."""
+
+    def all(self, answers):
+        more = 0.5 if len(answers) > 1 else 0
+        return [(s, {"sum": c["sum"] + more} if s == 200 else c) for s, c in answers]
+
+
+LOOKS = {
+    WholeNumbers: (1, "JSON has 13 as well as 13.0"),
+    ByPlaceUndone: (1, "the order of the inputs"),
+    ByPlace: (1, "means and scales"),
+    Rounded: (1, "rounding"),
+    Words: (1, "the form of the answer"),
+    Elsewhere: (1, '"answer" in'),
+    Raises: (0, "has to wait for the model"),
+    Swapped: (2, "what requests share"),
+    Drifts: (2, "what changes"),
+}
+
+
 @contextmanager
 def served(behaviour):
     """The address of a server of this process that behaves like that."""
@@ -284,6 +353,33 @@ def test_each_line_sees_the_server_that_breaks_it(behaviour):
     assert broken(lines) == [BREAKS[behaviour]], contract.table(lines)
     [line] = [line for line in lines if line.ok is False]
     assert line.look in str(line)
+
+
+@pytest.mark.parametrize("behaviour", LOOKS)
+def test_where_to_look_depends_on_what_came(behaviour):
+    place, look = LOOKS[behaviour]
+    with served(behaviour()) as url:
+        lines = contract.examine(url, SPEC, patience=0.2)
+    assert lines[place].ok is False and look in lines[place].look, contract.table(lines)
+
+
+def test_a_good_request_that_is_refused():
+    """The file may be wrong, and not the server."""
+    with served(Keeps()) as url:
+        lines = contract.examine(url, SPEC | {"request": {"columns": "$inputs"}})
+        late = contract.examine(url, SPEC | {"ready_says": "READY"}, patience=0)
+    assert '"request" in the contract\'s file' in lines[1].look
+    assert "begin with the first" in contract.table(lines)
+    assert "without 'READY'" in late[0].came and url in late[0].look
+
+
+def test_a_model_of_the_folder_that_you_are_in(tmp_path, monkeypatch):
+    (tmp_path / "sum_of_two.py").write_text("def answer(it): return it['a'] + it['b']")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with served(Keeps()) as url:
+        lines = contract.examine(url, SPEC | {"model": "sum_of_two:answer"})
+    assert broken(lines) == [], contract.table(lines)
 
 
 def test_a_server_beyond_loopback(monkeypatch):
@@ -355,6 +451,7 @@ def test_a_server_that_never_answers():
         ({"request": {"row": 5}}, "request holds no input"),
         ({"answer": {"sum": 5}}, "answer does not hold"),
         ({"ready": 5}, "ready is a path"),
+        ({"predictions": "http://127.0.0.1:9/predict"}, "without the server"),
         ({"max_bytes": "1024"}, "max_bytes is a whole number"),
         ({"readdy": "/ping"}, "may not have readdy"),
     ],

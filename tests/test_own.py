@@ -29,6 +29,17 @@ def test_a_stub_is_written_once_and_never_over_yours(folder, capsys):
     assert "waits for its lines" in capsys.readouterr().out
 
 
+def test_dots_beside_lines_are_no_stub(folder):
+    for text in (
+        STUB.replace("...", "return 5  # and so on..."),
+        STUB.replace("...", "...\n        return 5"),
+        STUB.replace("...", "return ("),  # its check says what is wrong
+    ):
+        assert not own.is_stub(text)
+    assert own.is_stub(STUB.replace("...", "'Answer.'\n        ..."))
+    assert own.is_stub(STUB + "\n    def more(self):\n        return 5\n")
+
+
 def test_what_you_wrote_in_the_file_is_kept(folder, capsys):
     (folder / "model.py").write_text("yours = 1\n")
     own.write("model.py", "yours = 2\n")

@@ -18,7 +18,8 @@ The file is JSON:
     request       the body of one request; "$inputs" stands for the inputs by name,
                   "$values" for a list of them, "$alcohol" for one of them
     answer        the answer to it; "$answer" stands for what the model says
-    model         where that comes from: module:function, which takes inputs by name
+    model         where that comes from: module:function, which takes inputs by name;
+                  the module is found from the project or from the folder you are in
     max_bytes     a body longer than this is refused
     many          how a body of many requests looks (optional), such as
                   {"request": {"rows": "$requests"}, "answer": {"rows": "$answers"}}
@@ -94,7 +95,14 @@ def shortened(thing: Any) -> str:
 
 
 class Failed(Exception):
-    """What came back, where that is not what the contract asks for."""
+    """What came back, where that is not what the contract asks for.
+
+    look: where to look, if this tells more than the line knows by itself.
+    """
+
+    def __init__(self, came: str, look: str = "") -> None:
+        super().__init__(came)
+        self.look = look
 
 
 class NotExamined(Exception):
@@ -149,7 +157,7 @@ def checked(spec: dict) -> dict:
         raise SpecError('inputs has names and ranges: {"alcohol": [11, 15]}')
     for name, ends in inputs.items():
         if not (
-            isinstance(ends, list)
+            isinstance(ends, (list, tuple))
             and [type(end) in (int, float) for end in ends] == [True, True]
             and -math.inf < ends[0] < ends[1] < math.inf
         ):
@@ -157,6 +165,8 @@ def checked(spec: dict) -> dict:
     for name in ("predictions", "ready"):
         if not isinstance(spec[name], str) or "/" not in spec[name]:
             raise SpecError(f"{name} is a path such as /predict")
+    if not spec["predictions"].startswith("/"):
+        raise SpecError("predictions is a path such as /predict, without the server")
     if not places(spec["request"], {"$inputs", "$values", *(f"${n}" for n in inputs)}):
         raise SpecError(
             'request holds no input: "$inputs", "$values" or "$" and a name'
@@ -234,6 +244,11 @@ def agree(given: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, float) and isinstance(given, (int, float)):
         return abs(given - wanted) <= tolerance
     return type(given) is type(wanted) and given == wanted
+
+
+def alike(given: Any, wanted: Any) -> bool:
+    """Whether two answers have one form, whatever the numbers in it."""
+    return agree(given, wanted, math.inf)
 
 
 def says_why(reply: Reply) -> bool:
@@ -352,8 +367,14 @@ class Examination:
             {name: round(chance.uniform(*ends), 4) for name, ends in ranges}
             for ranges in [spec["inputs"].items()] * ROWS
         ]
+        exact = [dict(row) for row in self.rows]
+        for name, (least, most) in spec["inputs"].items():  # JSON has 13 for 13.0 too
+            if least <= (whole := int(self.rows[-1][name])) <= most:
+                self.rows[-1][name], exact[-1][name] = whole, float(whole)
+        for place in range(1, ROWS, 2):  # a JSON object has no order
+            self.rows[place] = dict(reversed(self.rows[place].items()))
         try:
-            self.wanted = [self.model(dict(row)) for row in self.rows]
+            self.wanted = [self.model(row) for row in exact]
         except Exception as error:
             raise SpecError(f"the model raises {error!r} for {self.rows[0]}") from error
         largest = max(map(abs, numbers_in(self.wanted)), default=1.0)
@@ -368,13 +389,16 @@ class Examination:
         if callable(model):
             return model
         module, _, name = str(model).partition(":")
-        for folder in (ROOT, ROOT / "notebooks"):
+        for folder in (ROOT, ROOT / "notebooks", Path.cwd()):
             if str(folder) not in sys.path:
                 sys.path.append(str(folder))
         try:
             return getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise SpecError(f"model is module:function, and {model}: {error}") from None
+            raise SpecError(
+                f"model is module:function, found from the project or from the folder "
+                f"that you are in, and {model}: {error}"
+            ) from None
 
     # How the server is asked.
 
@@ -382,7 +406,8 @@ class Examination:
         """One request with these inputs; instead puts something else in a place."""
         parts = {f"${name}": number for name, number in inputs.items()}
         given = {name: part for name, part in inputs.items() if part is not MISSING}
-        parts |= {"$inputs": given, "$values": list(given.values())}
+        values = [given[name] for name in self.names if name in given]
+        parts |= {"$inputs": given, "$values": values}
         filled = fill(self.spec["request"], parts)
         return json.dumps([] if filled is MISSING else filled).encode()
 
@@ -422,12 +447,12 @@ class Examination:
             if reply.status == 200:
                 return find(self.spec["answer"], reply.content(), "$answer")
         except (ValueError, LookupError):
-            pass
-        raise Failed(str(reply))
+            raise Failed(str(reply), OTHER_FORM) from None
+        raise Failed(str(reply), REFUSES if 400 <= reply.status < 500 else LOG)
 
-    def needs_answers(self) -> None:
-        """NotExamined: the server has not answered each row alone."""
-        if len(self.said) < ROWS:
+    def needs_answers(self, rows: int = TOGETHER) -> None:
+        """NotExamined: the server has not answered each of these rows alone."""
+        if len(self.said) < rows:
             raise NotExamined("not examined: no right answers")
 
     def must_be_as_alone(self, replies: Iterable[tuple[int, Reply]]) -> None:
@@ -436,8 +461,9 @@ class Examination:
             given = self.answer_in(reply)
             if not self.agree(given, self.said[row]):
                 others = [n for n, it in enumerate(self.said) if self.agree(given, it)]
-                whose = f"that of request {others[0]}" if others else "nobody's"
-                raise Failed(f"request {row} got {whose}: {reply}")
+                if others:
+                    raise Failed(f"request {row} got that of {others[0]}", MIXED)
+                raise Failed(f"request {row}, other than alone: {reply}", CHANGES)
 
     def agree(self, given: Any, wanted: Any) -> bool:
         return agree(given, wanted, self.tolerance)
@@ -455,16 +481,20 @@ class Examination:
             if not 400 <= reply.status < 500:
                 wrong.append(f"{name}: {reply}")
         if wrong:
-            raise Failed("; ".join(wrong))
+            more = f"; {len(wrong) - 1} more" if wrong[1:] else ""
+            raise Failed(wrong[0] + more)
         return f"{len(bodies)} refused"
 
     # The lines. Each returns what came back, or raises Failed.
 
     def ready(self) -> str:
         deadline = time.monotonic() + self.patience
-        while not self._says_ready():
+        while came := self._not_ready():
             if time.monotonic() > deadline:
-                raise Failed(f"not ready within {self.patience:g} s")
+                raise Failed(
+                    f"not ready within {self.patience:g} s: {came}",
+                    f"the server's log; is {self.ready_url} what tells it?",
+                )
             time.sleep(0.1)
         good = self.body(self.rows[0])
         came = first = self.ask(good)
@@ -475,24 +505,39 @@ class Examination:
             raise Failed(f"ready, and the next answer: {first}")
         return f"ready, and the next answer: {first.status}"
 
-    def _says_ready(self) -> bool:
+    def _not_ready(self) -> str:
+        """What the ready path says instead, or nothing."""
         try:
             answer = requests.get(self.ready_url, timeout=10)
-        except requests.RequestException:
-            return False
+        except requests.RequestException as error:
+            return f"no answer ({type(error).__name__})"
         sign = self.spec.get("ready_says", "")
-        return answer.status_code == 200 and sign in answer.text
+        if answer.status_code == 200 and sign not in answer.text:
+            return f"200 without {sign!r}"
+        if answer.status_code == 200:
+            return ""
+        return str(Reply(answer.status_code, answer.content))
 
     def right(self) -> str:
-        wrong = []
-        for row, wanted in zip(self.rows, self.wanted, strict=True):
+        wrong = {}
+        for place, (row, wanted) in enumerate(zip(self.rows, self.wanted, strict=True)):
             reply = self.ask(self.body(row))
+            if place == ROWS - 1 and not wrong and 400 <= reply.status < 500:
+                raise Failed(f"whole numbers: {reply}", WHOLE)
             self.said.append(self.answer_in(reply))
             if not self.agree(self.said[-1], wanted):
-                wrong.append(f"{reply}, and the model says {shortened(wanted)}")
-        if wrong:
-            raise Failed(f"{len(wrong)} of {ROWS} wrong: {wrong[0]}")
-        return f"{ROWS} right, within {TOLERANCE:g}"
+                wrong[place] = f"{reply}, and the model says {shortened(wanted)}"
+        if not wrong:
+            return f"{ROWS} right, within {TOLERANCE:g}"
+        pairs = [(self.said[place], self.wanted[place]) for place in wrong]
+        look = ""
+        if not alike(*pairs[0]):
+            look = OTHER_FORM
+        elif all(agree(*pair, 1000 * self.tolerance) for pair in pairs):
+            look = ROUNDED
+        elif len(wrong) > 3 and all(place % 2 for place in wrong):
+            look = TURNED
+        raise Failed(f"{len(wrong)} of {ROWS} wrong: {[*wrong.values()][0]}", look)
 
     def order(self) -> str:
         self.needs_answers()
@@ -505,7 +550,7 @@ class Examination:
     def many(self) -> str:
         if "many" not in self.spec:
             raise NotExamined("not in the file")
-        self.needs_answers()
+        self.needs_answers(ROWS)
         many = self.spec["many"]
         bodies = [json.loads(self.body(row)) for row in self.rows]
         body = json.dumps(fill(many["request"], {"$requests": bodies})).encode()
@@ -645,6 +690,17 @@ class Examination:
         return f"{len(replies)} answers, each as the server's"
 
 
+# Where to look, if what came back tells more than the line does.
+HERE = "the contract's file"
+OTHER_FORM = f'the form of the answer, and "answer" in {HERE}'
+REFUSES = f'why it refuses a good request: its message, and "request" in {HERE}'
+MIXED = "what requests share: a global variable, a batch in another order"
+CHANGES = "what changes from one request to the next: eval(), what is kept between them"
+WHOLE = "the type of each input: JSON has 13 as well as 13.0, so int and float"
+TURNED = "the order of the inputs: every second request names them the other way round"
+LOG = "the server's log at this moment"
+ROUNDED = "rounding, of inputs or of the answer"
+
 # name, what is asked, where to look; the method's name
 LINES: dict[str, tuple[str, str, str]] = {
     "ready": (
@@ -655,7 +711,7 @@ LINES: dict[str, tuple[str, str, str]] = {
     "right": (
         "right answers",
         f"{ROWS} requests, beside the model",
-        "how inputs become a tensor: their order, means and scales, eval()",
+        "inputs to tensor: means and scales, eval(); scores to answer: softmax, names",
     ),
     "order": (
         "a batch in order",
@@ -756,7 +812,7 @@ def examine(url: str, spec: dict, patience: float = 30) -> list[Line]:
         try:
             lines.append(Line(name, asked, getattr(examination, method)(), True))
         except Failed as failed:
-            lines.append(Line(name, asked, str(failed), False, look))
+            lines.append(Line(name, asked, str(failed), False, failed.look or look))
         except NotExamined as why:
             lines.append(Line(name, asked, str(why), None))
     return lines
@@ -766,7 +822,8 @@ def table(lines: list[Line]) -> str:
     """The lines for a reader, and how many of them are kept."""
     failed = sum(line.ok is False for line in lines)
     kept = sum(line.ok is True for line in lines)
-    return "\n".join([*map(str, lines), f"{kept} lines kept, {failed} broken"])
+    first = ": begin with the first of them" if failed > 1 else ""
+    return "\n".join([*map(str, lines), f"{kept} lines kept, {failed} broken{first}"])
 
 
 def main(words: list[str] | None = None) -> int:

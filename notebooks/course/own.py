@@ -5,9 +5,10 @@
     check.task_3(own.written("handler.py"))
     own.settle("handler.py", check.task_3)
 
-A cell in which a line still ends in three dots is a stub, and not written over yours.
+A cell in which a function has three dots alone is a stub, and not written over yours.
 """
 
+import ast
 import importlib.util
 import json
 import shlex
@@ -71,8 +72,20 @@ def write(line: str, cell: str) -> None:
 
 
 def is_stub(text: str) -> bool:
-    """Whether a line of it still ends in three dots."""
-    return any(line.rstrip().endswith("...") for line in text.splitlines())
+    """Whether a function in it still has three dots alone; broken Python is none."""
+    try:
+        parts = [*ast.walk(ast.parse(text))]
+    except SyntaxError:
+        return False
+    return any(
+        isinstance(part, ast.FunctionDef) and all(map(_says_nothing, part.body))
+        for part in parts
+    )
+
+
+def _says_nothing(step: ast.stmt) -> bool:
+    """Whether it is three dots, or a docstring."""
+    return isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)
 
 
 def written(name: str) -> Path | None:

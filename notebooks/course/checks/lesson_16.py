@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from unittest import mock
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import requests
 import torch
@@ -121,6 +122,8 @@ def models(tmp_path):
                 but((forward, f"{forward[:-1]} - wines.mean(dim=0))")),
                 "alone than among others",
             ),
+            (but((forward, f"{forward}.softmax(dim=1)")), "adds up to 1"),
+            (but((forward, f"{forward}.squeeze()")), "For 1 wine"),
             (but(("nn.Linear(13, 3)", "nn.Linear(13, 1)")), "(8, 1)"),
             (but(("nn.Linear(13, 3)", "nn.Linear(12, 3)")), "raises RuntimeError"),
             (but(("__init__(self)", "__init__(self, n)")), "WineNet() raises"),
@@ -155,12 +158,13 @@ def task_1(file: Path):
     torch.manual_seed(0)
     wines = 1 + torch.rand(8, 13)
     with torch.inference_mode():
-        plain = call("model(wines)", model, wines)
-        if not isinstance(plain, torch.Tensor) or plain.shape != (8, 3):
-            shape = (*getattr(plain, "shape", ()),)
-            made = f"{type(plain).__name__} {shape}"
-            raise Hint(f"For 8 wines comes {made}, and not (8, 3).")
-        single = torch.cat([model(wine[None]) for wine in wines])
+        plain = scores_of(model, wines)
+        single = torch.cat([scores_of(model, wine[None]) for wine in wines])
+        if torch.allclose(plain.sum(dim=1), torch.ones(8), atol=1e-4):
+            raise Hint(
+                "What comes back adds up to 1 for each wine. Scores are asked for: "
+                "cross_entropy takes them, and the handler does the softmax."
+            )
         if not torch.allclose(single, plain, atol=1e-4):
             raise Hint(
                 "A wine gets another answer alone than among others. Take self.means "
@@ -179,6 +183,17 @@ def task_1(file: Path):
             "forward is not (wines - means) / scales, then the layer. Subtract first."
         )
     return "Right: 13 numbers in, 3 scores out; means and scales are in the state dict."
+
+
+def scores_of(model, wines):
+    """What the model says, if it is three numbers for each wine."""
+    many = len(wines)
+    said = call(f"model(wines), a tensor {(*wines.shape,)},", model, wines)
+    if not isinstance(said, torch.Tensor) or said.shape != (many, 3):
+        shape = (*getattr(said, "shape", ()),)
+        made = f"{type(said).__name__} {shape}"
+        raise Hint(f"For {many} wine{'s'[: many - 1]} comes {made}, not ({many}, 3).")
+    return said
 
 
 @cache
@@ -208,6 +223,16 @@ def trainers():
     def no_steps(model, wines):
         return train(model, wines, steps=0)
 
+    def adds_up(model, wines):
+        weights = [*train(model, wines, steps=0).parameters()]
+        for _ in range(100):
+            loss = torch.nn.functional.cross_entropy(model(wines.numbers), wines.labels)
+            loss.backward()
+            with torch.no_grad():
+                for weight in weights:
+                    weight -= 0.1 * weight.grad
+        return model
+
     def stays(model, wines):
         return train(model, wines, steps=0).train()
 
@@ -225,6 +250,7 @@ def trainers():
         (one_mean, "means are not"),
         (no_steps, "of the held-out wines are found"),
         (stays, "still in training mode"),
+        (adds_up, "zero_grad before each backward"),
         (lambda model: model, "raises TypeError"),
     ]
 
@@ -250,7 +276,14 @@ def task_2(learners: Callable):
     if found < 0.9:
         return (
             f"{found:.0%} of the held-out wines are found. Does each step call "
-            "zero_grad, backward and step? Are there 100 of them, with lr=0.1?"
+            "zero_grad, backward and step? Are there 100 of them, with lr=0.1, and "
+            "means and scales before the first?"
+        )
+    gradients = [w.grad.flatten() for w in model.parameters() if w.grad is not None]
+    if gradients and torch.cat(gradients).norm() > 2:  # that of one step is near 0.1
+        return (
+            f"{found:.0%} of the held-out wines are found, but the gradients of all "
+            "steps add up: zero_grad before each backward."
         )
     return f"Right: {found:.0%} of the held-out wines are found."
 
@@ -288,6 +321,9 @@ def handlers(tmp_path):
     def but(*pairs):
         return changed("handler.py", *pairs)
 
+    model_dir = 'context.system_properties["model_dir"]'
+    rounded = "[round(share, 2) for share in row]"
+    more = '"probabilities": shares, "wine": 5'
     finite = "if not -LARGEST <= number <= LARGEST:  # false for NaN too"
     boolean = "isinstance(number, bool) or "
     names = "[float(body[name]) for name in self.inputs]"
@@ -299,6 +335,12 @@ def handlers(tmp_path):
             tmp_path,
             (but(), "Right"),
             (but((finite, "if False:")), "NaN in place of alcohol"),
+            (but((model_dir, '"own"')), "start from model_dir"),
+            (but(("(int, float)", "float")), "13 for 13.0"),
+            (but(('"probabilities": shares}', '"probabilities": row}')), "is list"),
+            (but(("(self.classes, row,", f"(self.classes, {rounded},")), "rounded"),
+            (but(("shares = dict", "row.sort(); shares = dict")), "the model says"),
+            (but(('"probabilities": shares}', f"{more}}}")), "has wine too"),
             (but((finite, "if number != number:")), "Infinity in place of alcohol"),
             (but((boolean, "")), "true in place of alcohol"),
             (but((names, "[float(it) for it in body.values()]")), "another order"),
@@ -333,9 +375,18 @@ def task_3(file: Path):
     folder = model_dir().name
     context = Context("wines", folder, manifest, 8, None, "0.12.0")
     logs = io.StringIO()
-    with contextlib.redirect_stdout(logs), contextlib.redirect_stderr(logs):
+    with (
+        contextlib.redirect_stdout(logs),
+        contextlib.redirect_stderr(logs),
+        tempfile.TemporaryDirectory(prefix="elsewhere-") as empty,
+        contextlib.chdir(empty),  # a server's worker does not run at the root either
+    ):
         raised = noting(handler)
-        worker = call("initialize(context)", local_worker.start, handler, context)
+        try:
+            worker = call("initialize(context)", local_worker.start, handler, context)
+        except Hint as hint:
+            lost = " A server works in another folder: start from model_dir."
+            raise Hint(f"{hint}{lost * ('FileNotFound' in str(hint))}") from None
         said = judge_worker(worker.ask)
     if "503" in said and raised:
         said += f" It raises {told(raised[-1])}."
@@ -370,6 +421,10 @@ def judge_worker(ask):
     for request, right in zip(good, wanted, strict=True):
         if problem := wrong(ask(request), right, "a good request"):
             return problem
+    whole = {name: round(number) for name, number in rows[0].items()}
+    exact = {name: float(number) for name, number in whole.items()}
+    if said := wrong(ask({"body": whole}), answer_of(exact, model), "whole numbers"):
+        return f"{said} JSON may have 13 for 13.0: take int and float."
     shuffled = {"body": dict(reversed(rows[0].items()))}
     if wrong(ask(shuffled), wanted[0], ""):
         return (
@@ -410,13 +465,21 @@ def wrong(answers, right, what):
         return f"The answer to {what}: {answer}."
     content = json.loads(answer.body)
     if not isinstance(content, dict) or {*content} != {*right}:
-        has = {*content} if isinstance(content, dict) else ()
-        lacks = [name for name in right if name not in has] or ["something else"]
-        return f"{answer}: the answer lacks {lacks[0]}."
+        has = {*content} if isinstance(content, dict) else set()
+        lacks = [name for name in right if name not in has]
+        what = f"lacks {lacks[0]}" if lacks else f"has {min(has - {*right})} too"
+        return f"{answer}: the answer {what}."
     if not isinstance(content["class"], str):
         return f"class is {content['class']!r}, and not the name of the class."
     shares = content["probabilities"]
-    if not isinstance(shares, dict) or abs(sum(shares.values()) - 1) > 1e-3:
+    if not isinstance(shares, dict):
+        kind = type(shares).__name__
+        return f"{answer}: probabilities is {kind}, and not one for each class by name."
+    exact = right["probabilities"]
+    for digits in range(1, 5):
+        if shares == {name: round(share, digits) for name, share in exact.items()}:
+            return f"{answer}: rounded. Answer what the model says, {told(exact)}."
+    if abs(sum(shares.values()) - 1) > 1e-3:
         return f"{answer}: the probabilities do not add up to 1. Softmax, by name?"
     if not contract.agree(content, right, 1e-5):
         return f"The answer to {what} is {answer}, and the model says {told(right)}."
@@ -428,14 +491,17 @@ OPTIONS = {
     "model_file": ("own/model.py", "Where is the class of the model?"),
     "serialized_file": ("own/wines.pth", "Where has the last cell saved the weights?"),
     "handler": ("own/handler.py", "Where is your handler?"),
-    "extra_files": ("own/wines.json", "Your handler reads the names from a file."),
+    "extra_files": (None, "Your handler reads the names from a file."),
     "export_path": ("model_store", "Where does the server look for archives?"),
 }
 
 
 def options_of(command):
     """What the archiver itself reads from a command."""
-    words = shlex.split(command.replace("\\\n", " "))
+    try:
+        words = shlex.split(command.replace("\\\n", " "))
+    except ValueError as error:
+        raise Hint(f"A terminal cannot read it: {str(error).lower()}.") from None
     if words[:1] != ["torch-model-archiver"]:
         raise Hint("The command starts with torch-model-archiver.")
     says = io.StringIO()
@@ -463,6 +529,11 @@ def commands():
         (but("--version 1.0", ""), "arguments are required: -v/--version"),
         (but("torch", "pytorch"), "starts with torch-model-archiver"),
         (but("--force", "--force --config-file nosuch"), "No such file"),
+        (but(" --force", ""), "write over an archive"),
+        (but("--version 1.0", "--version 1"), "--version is '1'"),
+        (but("--extra-files own/wines.json", "--extra-files own"), "Right"),
+        (but("own/wines.json", "own/model.py"), "has no wines.json"),
+        (but("--force", "--force '"), "no closing quotation"),
     ]
 
 
@@ -470,9 +541,13 @@ def commands():
 def task_4(command: str):
     """put the command into answer_4 and run both cells"""
     given = options_of(command)
+    if given["version"] != "1.0":
+        return f"--version is {given['version']!r}, and 1.0 is asked for."
+    if not given["force"]:
+        return "It refuses to write over an archive that is there: --force."
     for name, (right, hint) in OPTIONS.items():
         said = given[name]
-        if said is None or Path(said) != Path(right):
+        if said is None or (right and Path(said) != Path(right)):
             return f"--{name.replace('_', '-')} is {said!r}. {hint}"
     with tempfile.TemporaryDirectory(prefix="own-") as folder:
         home, there = Path(folder), Path(folder, "own")
@@ -488,6 +563,10 @@ def task_4(command: str):
         if finished.returncode or not made.exists():
             said = re.findall(r"(?m)^.*(?:ERROR|Error).*", finished.stderr)
             raise Hint(f"The archiver says: {' '.join(said[-1:])}"[:200])
+        names = zipfile.ZipFile(made).namelist()
+        if "wines.json" not in names:
+            extra = given["extra_files"]
+            raise Hint(f"--extra-files is {extra!r}: the archive has no wines.json.")
         row = dict(zip(own_inputs(), wines()[1].numbers[0].tolist(), strict=True))
         [answer] = contract.elsewhere(made, [json.dumps(row).encode()])
     return f"Right: in another folder the archive answers {answer.status}."
@@ -506,16 +585,31 @@ WANTED = {
 
 
 def asks_for(register):
-    """The method, path and query of what a function asks of a server that is none."""
+    """Method, path, parameters of what a function asks of a server that is none.
+
+    It says that all is done, so that a function that waits for it comes back.
+    """
     seen = []
 
     class Listens(BaseHTTPRequestHandler):
         def note(self):
-            seen.append((self.command, self.path))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            is_json = "json" in (self.headers["Content-Type"] or "")
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            with contextlib.suppress(ValueError, AttributeError):
+                said = json.loads(body) if is_json else {}
+                query |= {name: str(value) for name, value in said.items()}
+            form = bool(body) and not is_json
+            seen.append((self.command, parts.path.rstrip("/"), query, form))
+            worker = {"id": "9000", "status": "READY"}
+            model = {"modelName": "wines", "workers": [worker]}
+            says = [model] if self.command == "GET" else {"status": "registered"}
+            content = json.dumps(says).encode()
             self.send_response(200)
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = do_DELETE = note
 
@@ -546,6 +640,18 @@ def registrations(wines_management):
         (lambda management: management, "It asks nothing"),
         (register(right, ask=requests.get), "GET /models. Which method"),
         (register(right, path="/model"), "POST /model. Which path"),
+        (
+            lambda management: requests.post(
+                f"{management}/models", json=dict(parse_qsl(right)), timeout=60
+            ),
+            "Right",
+        ),
+        (
+            lambda management: requests.post(
+                f"{management}/models", data=dict(parse_qsl(right)), timeout=60
+            ),
+            "It sends a form",
+        ),
         (register(right.replace(".mar", "")), "url is 'wines': which archive"),
         (register(right.replace("_size", "")), "batch_size is not there: how many"),
         (register(right.replace("20", "0.02")), "max_batch_delay is '0.02'"),
@@ -562,12 +668,14 @@ def task_5(register: Callable, wines_management: str):
     seen = asks_for(register)
     if not seen:
         return "It asks nothing of the management address: requests.post(…)?"
-    method, path = seen[0]
+    posts = [request for request in seen if request[0] == "POST"]
+    method, path, query, form = (posts or seen)[0]
     if method != "POST":
-        return f"It sends {method} {urlsplit(path).path}. Which method makes something?"
-    if urlsplit(path).path.rstrip("/") != "/models":
-        return f"It sends POST {urlsplit(path).path}. Which path registers a model?"
-    query = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        return f"It sends {method} {path}. Which method makes something?"
+    if path != "/models":
+        return f"It sends POST {path}. Which path registers a model?"
+    if form and not query:
+        return "It sends a form. TorchServe reads the query: params= instead of data=."
     for name, (right, hint) in WANTED.items():
         if query.get(name) != right:
             is_ = repr(query[name]) if name in query else "not there"
