@@ -7,12 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import permutations
 from types import SimpleNamespace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from course import plots, traffic
+from course import traffic
 from ts.context import Context, RequestProcessor
 
 from handlers.mlp_handler import MLPHandler
@@ -215,19 +214,3 @@ def test_in_an_open_loop_too_no_answer_is_the_status_0(meeting):
     lonely = traffic.arrive(meeting, b"row", [0.0] * 4, timeout=0.5)
     refused = traffic.arrive("http://127.0.0.1:9/", b"row", [0.0] * 3)
     assert (lonely.statuses, refused.statuses) == ({0: 4}, {0: 3})
-
-
-# The figures.
-
-
-def test_figures_say_what_they_show(monkeypatch):
-    monkeypatch.setattr(plots.plt, "show", lambda: None)
-    plots.bars(["a", "b"], "settings", {"more is better": [1, 2], "ms": iter([3, 4])})
-    left, right = plt.gcf().axes
-    assert (left.get_ylabel(), left.get_title()) == ("settings", "more is better")
-    assert [text.get_text() for text in right.texts] == ["3", "4"]
-    plots.waits([0.1, 0.2], {"mlp": traffic.Load([(200, 0.5)] * 2, seconds=1.0)})
-    [axis] = plt.gcf().axes
-    assert axis.get_xlabel().endswith(" s") and axis.get_ylabel().endswith(" ms")
-    assert list(axis.lines[0].get_ydata()) == [500, 500]
-    plt.close("all")

@@ -1,11 +1,7 @@
-"""The relay between a learner's client and a server, and the pictures of 02 and 08."""
+"""The relay between a learner's client and a server."""
 
-import matplotlib.pyplot as plt
 import requests
-from course import curves
 from course.relay import Relay
-
-from models.train import XS, YS, train
 
 
 def test_it_passes_on_and_counts(flask_server):
@@ -29,14 +25,3 @@ def test_a_relay_that_is_gone_does_not_answer(flask_server):
     except requests.ConnectionError:
         answer = None
     assert answer is None and relay.bodies == []
-
-
-def test_every_picture_can_be_drawn(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(plt, "show", lambda: drawn.append(plt.gcf().axes))
-    model, losses = train(steps=3)
-    curves.training(losses, model, XS, YS)
-    curves.latency({"directly": [0.02, 0.03], "Flask": [1.0, 2.0]})
-    curves.throughput([1, 2], {"TorchServe": [700, 900], "Flask": [800, 900]})
-    plt.close("all")
-    assert [len(axes) for axes in drawn] == [2, 1, 1]
