@@ -49,10 +49,12 @@ def admit(first: TorchServe) -> None:
 def start(lines: str) -> TorchServe:
     """Append lines to the patient's configuration and start it, healthy or not.
 
-    Of what a file says twice, TorchServe takes the last.
+    Of what a file says twice, TorchServe takes the last. Blanks at the end of a line,
+    which nobody sees and TorchServe reads, are left out.
     """
+    lines = "\n".join(line.strip() for line in lines.strip().splitlines())
     with CONFIG.open("a", encoding="utf-8") as file:
-        file.write(f"\n{lines.strip()}\n")
+        file.write(f"\n{lines}\n")
     # The metrics address is there when the server is, whatever became of the worker.
     metrics = load_properties(str(CONFIG))["metrics_address"]
     return servers.start(PATIENT, ready=f"{metrics}/metrics", name="patient")

@@ -1,6 +1,10 @@
 import ast
+import contextlib
+import inspect
+import io
 import json
 import shlex
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +15,10 @@ from course import servers
 from course.background import is_loopback, port_of
 from course.checks.form import Guess, Hint, call, outcome, task, told
 from course.lesson import wait_until
-from course.torchserve import ADDRESSES, parse, with_port
+from course.torchserve import ADDRESSES, GRPC_HOSTS, parse, with_port
+
+LONG = 4  # seconds; a question to a server on this machine is answered sooner
+ASYNC = "An async def gives back a coroutine, and no answer: write def."
 
 
 def yours_if_right(check, answer, *given):
@@ -46,6 +53,7 @@ COMMAND = (
     (COMMAND.replace("--model-store model_store", ""), "Right"),
     (COMMAND.replace("-store model_store", "-store ./model_store"), "Right"),
     (COMMAND.replace("model_store", "models"), "--model-store is models"),
+    (COMMAND.replace("config/config", str(Path("config/config").resolve())), "Right"),
     (COMMAND.replace("config/", ""), "Which file did the cell above write"),
     (COMMAND.replace("--ts-config config/config.properties ", ""), "Which file"),
     (COMMAND.replace(" --disable-token-auth", ""), "wants a token"),
@@ -87,7 +95,8 @@ def task_1(command: str):
         return f"--model-store is {found.model_store}. Where did lesson 04 put it?"
     if Path(archive).name != "simple_linear.mar":  # TorchServe asks for no more
         return f"No file model_store/{archive} is there. What did lesson 04 build?"
-    if Path(found.ts_config or "") != Path("config/config.properties"):
+    settings = Path("config/config.properties").resolve()
+    if Path(found.ts_config or "").resolve() != settings:
         return f"--ts-config is {found.ts_config}. Which file did the cell above write?"
     if not found.token_auth:
         return "This server wants a token with each request: which option says no?"
@@ -131,8 +140,43 @@ def every_worker(server, model):
     return model != "nosuch" and all(worker["status"] == "READY" for worker in found)
 
 
+def no_answer(server, model):
+    raise requests.ReadTimeout("read timeout=5")
+
+
+def waiting(server, model):
+    time.sleep(LONG if model == "nosuch" else 0)
+    return ready(server, model)
+
+
+def no_version(server, model):
+    url = f"{server.management}/models/{model}"
+    return requests.get(url, timeout=5).json()["workers"]
+
+
+def no_model(server, model):
+    return requests.get(f"{server.management}/{model}", timeout=5).json()[0]
+
+
+async def coroutine(*given):
+    return given
+
+
+IS_READY = {
+    "raises ReadTimeout": "A prediction may wait for a worker for ever: ask the "
+    "management address for the description.",
+    "list indices must be": "The description is a list, one entry for each version.",
+}
+
+
 @task(
     (ready, "Right"),
+    (no_answer, "ask the management address"),
+    (waiting, "without waiting"),
+    (coroutine, "write def"),
+    (lambda server, model: server["management"], "raises TypeError"),
+    (no_version, "one entry for each version"),
+    (no_model, "which address"),
     (ping, "no model of that name"),
     (any_worker, "before that one was READY"),
     (careless, "Look at the status code before the JSON"),
@@ -146,12 +190,25 @@ def every_worker(server, model):
 def task_2(is_ready: Callable, server):
     """write is_ready: True if a worker of that model is READY"""
 
+    if inspect.iscoroutinefunction(is_ready):
+        return ASYNC
+
     def ask(model="simple_linear", hint=""):
         label = f'is_ready(torchserve, "{model}")'
+        started = time.monotonic()
         try:
             given = call(label, is_ready, server, model)
         except Hint as hint_of_call:
-            raise Hint(f"{hint_of_call} {hint}".strip()) from None
+            says = str(hint_of_call)
+            known = [more for error, more in IS_READY.items() if error in says]
+            if "KeyError: 0" in says and not hint:
+                known = ["It got an error, a dictionary: which address does it ask?"]
+            raise Hint(f"{says} {known[0] if known else hint}".strip()) from None
+        if (took := time.monotonic() - started) >= LONG:
+            raise Hint(
+                f"{label} took {took:.0f} s. Ask once, and say what is so now, without "
+                "waiting for a worker."
+            )
         if given is None:
             raise Hint(f"{label} gives None. {hint or 'Is there a return?'}")
         if not isinstance(given, bool):
@@ -165,7 +222,8 @@ def task_2(is_ready: Callable, server):
             one["status"] for one in _describe(server, "simple_linear")["workers"]
         ]
         return (
-            f"It says False, and its workers are {status}. Compare it with your loop."
+            f"It says False, and its workers are {status}. Compare it with your loop, "
+            "and the address that you ask with server.management."
         )
     hint = (
         "The answer for a model that is not there is a 404: False. Look at the status "
@@ -215,7 +273,12 @@ def _answers(torchserve):
         (f"# mine\n\n{right.replace('=', ' = ')}", "Right"),
         (right.replace("=", ": "), 'no "name=value"'),
         (right.replace("inference_address", "TS_INFERENCE_ADDRESS"), "a variable"),
-        (right.replace("inference_address", "address"), "knows no address"),
+        (right.replace("inference_address", "adress", 1), "none of the five"),
+        (f"{right}\nmodel_store=clinic", "none of the five"),
+        (f"{right}\n! mine\ngrpc_inference_address=127.0.0.1", "Right"),
+        (right.replace("inference_port", "inference_address"), "holds a host"),
+        (right.replace(f":{free[0]}", f":{free[0]}/"), "nothing behind the port"),
+        (right.replace("\n", "  # mine\n", 1), "nothing behind the port"),
         (right.splitlines()[0], "management_address is missing"),
         (_lines(free[0], *free[:4]), "stands there twice"),
         (_lines(port_of(torchserve.inference), *free[1:]), "is taken"),
@@ -236,7 +299,7 @@ def task_3(lines: str, torchserve):
     found, ports = {}, []
     for row in rows:
         name, equals, setting = (part.strip() for part in row.partition("="))
-        if not row or row.startswith("#"):
+        if not row or row.startswith(("#", "!")):
             continue
         if not equals:
             return f'{told(row)} is no "name=value".'
@@ -244,8 +307,16 @@ def task_3(lines: str, torchserve):
             return (
                 f"{name} is a variable of the terminal. In the file it is lower case."
             )
+        if name in GRPC_HOSTS:
+            if is_loopback(setting):
+                continue
+            port = name.replace("address", "port")
+            return f"{name} holds a host, 127.0.0.1. The port stands in {port}."
         if name not in ADDRESSES:
-            return f"TorchServe knows no address {told(name)}, and ignores the line."
+            return (
+                f"{told(name)} is none of the five addresses: look at how it is "
+                "written, or leave it out."
+            )
         found[name] = setting
     for name, usual in ADDRESSES.items():
         setting = found.get(name)
@@ -266,8 +337,11 @@ def task_3(lines: str, torchserve):
             port = int(whole) if whole.isdecimal() else port_of(whole)
         except ValueError:
             port = None
-        if port is None or ("://" in setting and ":" not in setting[7:]):
-            return f"{name}={told(setting)} has no port that can be read."
+        if port is None or ("://" in setting and setting.lower() != whole):
+            return (
+                f"{name}={told(setting)} has no port at its end: one address a line, "
+                "and nothing behind the port."
+            )
         if not setting.isdecimal() and not is_loopback(
             whole.split("/")[2].split(":")[0]
         ):
@@ -301,6 +375,7 @@ def _imports(patient_archive):
         ("from linear import (SimpleLinearModel)", "Right"),
         ("from linear import *", "Right"),
         ("from linear import SimpleLinearModel as Model", "calls it Model"),
+        ("from linear import SimpleLinearModel as SimpleLinearModel", "Right"),
         ("from models.linear import SimpleLinearModel", "has no folder models"),
         ("from models import SimpleLinearModel", "has no folder models"),
         ("from .linear import SimpleLinearModel", "no package"),
@@ -342,7 +417,7 @@ def task_4(line: str, patient_archive):
     tree = ast.parse(files[f"{statement.module}.py"])
     classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
     [first, *more] = statement.names
-    if first.asname and first.name in classes:
+    if first.asname not in (None, first.name) and first.name in classes:
         return f"That calls it {first.asname}, and the handler {first.name}."
     if more or first.name not in (*classes, "*"):
         return f"{statement.module}.py defines {', '.join(classes)}, and not that."
@@ -360,6 +435,15 @@ def _send(url, **headers):
 
 def with_key(url, file):
     return _send(url, Authorization=f"Bearer {_key(file)}")
+
+
+FILE = "file is the name of a file: read its text, and make a dictionary of it."
+WITH_KEY = {
+    "'str' object": FILE,
+    "JSONDecodeError": FILE,
+    "string indices": FILE,
+    "'body' must be": "The body is the text 5, in quotes.",
+}
 
 
 @task(
@@ -386,27 +470,49 @@ def with_key(url, file):
         lambda url, file: _send(url, Authorization=f"Bearer {{'key': {_key(file)!r}}}"),
         'lies deeper, at "key"',
     ),
-    (lambda url, file: with_key(url, file).json(), "the answer itself"),
+    (
+        lambda url, file: requests.post(url, data="5", auth=("Bearer", _key(file))),
+        "into headers=",
+    ),
+    (lambda url, file: with_key(url, file).json(), "the answer of requests.post"),
+    (coroutine, "write def"),
+    (lambda url, file: [print(_key(file)), with_key(url, file)][1], "prints a key"),
+    (lambda url, file: with_key(url, file.read_text()), "is the name of a file"),
+    (lambda url, file: json.loads(file), "is the name of a file"),
+    (lambda url, file: requests.post(url, data=5), "the text 5, in quotes"),
     (lambda url, file: print(end=""), "Is there a return?"),
     (lambda url, file: _key(file, "predictions"), "raises KeyError: 'predictions'"),
     (lambda url, file: with_key(url.replace("patient", "x"), file), "says 404: "),
 )
 def task_5(ask_with_key: Callable, url, key_file):
     """write ask_with_key: it sends 5 with the right key, and returns the answer"""
-    answer = outcome(ask_with_key, url, key_file)
+    if inspect.iscoroutinefunction(ask_with_key):
+        return ASYNC
+    keys = json.loads(Path(key_file).read_text(encoding="utf-8"))
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        answer = outcome(ask_with_key, url, str(key_file))
+    leaks = any(entry["key"] in output.getvalue() for entry in keys.values())
+    print("" if leaks else output.getvalue(), end="")
     if isinstance(answer, requests.exceptions.InvalidHeader):
         return (
             "requests refuses this header. The name of the header is Authorization, "
             "and its text is the word Bearer, a space and one key."
         )
     if isinstance(answer, BaseException):
-        return f"ask_with_key(url, file) raises {told(answer)}."
+        says = f"ask_with_key(url, file) raises {told(answer)}."
+        hints = [hint for error, hint in WITH_KEY.items() if error in says]
+        return " ".join([says, *hints])
     if answer is None:
         return "It returns None. Is there a return?"
     if not isinstance(answer, requests.Response):
         name = type(answer).__name__
-        return f"It returns a thing of type {name}: please return the answer itself."
+        return (
+            f"It returns a thing of type {name}: please return the answer of "
+            "requests.post."
+        )
     status = answer.status_code
+    if answer.ok and leaks:
+        return f"Status {status}, and it prints a key, for all who see the notebook."
     if answer.ok:
         return f"Right: status {status}, and the answer is {answer.json()[0]:.4f}."
     if "InvalidKey" not in answer.text:
@@ -414,9 +520,10 @@ def task_5(ask_with_key: Callable, url, key_file):
     sent = answer.request.headers.get("Authorization")
     if not sent:
         return f"{status}: the request had no header Authorization."
+    if sent.startswith("Basic "):
+        return f"{status}: auth= sends a name and a password. Put it into headers=."
     if not sent.startswith("Bearer "):
         return f"{status}: the word Bearer and a space precede the key, no colon."
-    keys = json.loads(Path(key_file).read_text(encoding="utf-8"))
     for name, entry in keys.items():
         if sent == f"Bearer {entry['key']}":
             return f"{status}: that is the key named {name}. Which is for predictions?"
@@ -500,6 +607,7 @@ def _whole_message(log):
     (lambda log: log.splitlines()[0], "A message looks like this"),
     (lambda log: (_errors(log, "Error") or [None])[0], '"Error" alone is too little'),
     (lambda log: _errors(log)[0], "no error: None"),
+    (lambda log: Path(log * 9).read_text(), "no file's name"),
     (lambda log: log.splitlines()[99], "list index out of range"),
     (lambda log: cause(log) or "", "no quotes"),
     (lambda log: cause(log) or "healthy", "no error: None"),
@@ -538,6 +646,8 @@ def task_6(cause: Callable):
                 f"{says} It has a RuntimeError, and one traceback. Does yours look for "
                 "one kind of error, or for the second traceback?"
             )
+        if isinstance(given, OSError):
+            return f"{says} The function is given the text itself, and no file's name."
         if raised:
             return says
         return f"{says} {_difference(given, wanted[0], log)}"

@@ -1,4 +1,5 @@
 import contextlib
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +15,12 @@ SLOW = 1.5  # seconds until the slow server answers
 
 
 class Broken(BaseHTTPRequestHandler):
-    """A server in trouble: /busy says so in JSON, /page in HTML, /slow is late."""
+    """A server in trouble: /busy and /ill say so, /page in HTML, /slow is late."""
 
     def do_POST(self):  # noqa: N802 (the library calls it so)
         status, body = {
             "/busy": (503, '{"code": 503, "message": "no worker"}'),
+            "/ill": (500, '{"code": 500, "message": "no memory"}'),
             "/page": (502, "<html><h1>Bad gateway</h1></html>"),
         }.get(self.path, (200, "[9.0]"))
         if self.path == "/slow":
@@ -76,6 +78,21 @@ def predict(url, number, seconds=2):
     if not answer.ok:
         raise ValueError(answer.json()["message"])
     return answer.json()[0]
+
+
+def _keywords(url, number, *, seconds=2):
+    return predict(url, number, seconds)
+
+
+def _above_500(url, number, seconds=2):
+    answer = requests.post(url, json=number, timeout=seconds)
+    if answer.status_code > 500:
+        raise ConnectionError(answer.text)
+    return _says(url, number, seconds, None)
+
+
+async def _coroutine(*given, **named):
+    return given
 
 
 def _whole(url, number, seconds=2):
@@ -143,6 +160,10 @@ def _returns_it(url, number, seconds=2):
 
 @task(
     (predict, "Right"),
+    (_keywords, "Right"),
+    (_above_500, "status is 500, and it raises ValueError"),
+    (_coroutine, "write def"),
+    (lambda url, number, seconds: requests.post(url, data=number), "takes a text"),
     (_requests_own, "Python's own ConnectionError is meant"),
     (_returns_it, "write raise, not return"),
     (lambda url, *_: predict(url, {"data": 5}), "nothing around it"),
@@ -165,12 +186,13 @@ def _returns_it(url, number, seconds=2):
 )
 def task_1(predict: Callable, inference):
     """write predict: it returns a number, or raises what fits"""
+    _no_coroutine(predict)
     address = f"{inference}/predictions"
     wanted = requests.post(f"{address}/simple_linear", json=5, timeout=30).json()[0]
 
     def say(what, url, number=5, seconds=5):
         started = time.monotonic()
-        given, says = _tried(predict, url, number, seconds)
+        given, says = _tried(predict, url, number, seconds=seconds)
         return given, f"{what}: it {says}.", time.monotonic() - started
 
     given, says, _ = say("Asked for 5", f"{address}/simple_linear")
@@ -180,6 +202,8 @@ def task_1(predict: Callable, inference):
         return f"{says} The answer is a list: take the first of it."
     if isinstance(given, ValueError) and "finite number" in str(given):
         return f"{says} The body is the number alone, with nothing around it."
+    if "'body' must be" in says:
+        return f"{says} data= takes a text; json= takes the number."
     if _raised(given):
         return says
     if isinstance(given, bool) or not isinstance(given, Real):
@@ -200,6 +224,8 @@ def task_1(predict: Callable, inference):
 
     with broken_server() as broken:
         busy, says, _ = say("The status is 503, and", f"{broken}/busy")
+        if isinstance(busy, ConnectionError):  # the last of those that are right
+            busy, says, _ = say("The status is 500, and", f"{broken}/ill")
         given, page, _ = say("Someone in between says 502, in HTML", f"{broken}/page")
         late, slow, took = say("Too slow", f"{broken}/slow", seconds=0.2)
     own = (
@@ -223,7 +249,7 @@ def task_1(predict: Callable, inference):
             return f"{says} {own}"
     return (
         "Right: a number, two refusals in the server's words, and a ConnectionError "
-        "for 503, 502, a slow server and none at all."
+        "for 500, 502, 503, a slow server and none at all."
     )
 
 
@@ -231,10 +257,22 @@ def _raised(given):
     return isinstance(given, BaseException)
 
 
-def _tried(function, *arguments):
-    """What it returns or raises, and words for that; an error is not to be returned."""
+def _no_coroutine(function):
+    if inspect.iscoroutinefunction(function):
+        raise Hint("An async def gives back a coroutine, and no answer: write def.")
+
+
+def _tried(function, *arguments, **named):
+    """What it returns or raises, and words for that; an error is not to be returned.
+
+    What is named goes by its name where the function has it, otherwise by its place.
+    """
     try:
-        given = function(*arguments)
+        inspect.signature(function).bind(*arguments, **named)
+    except (Exception, SystemExit):
+        arguments, named = (*arguments, *named.values()), {}
+    try:
+        given = function(*arguments, **named)
     except (Exception, SystemExit) as error:
         return error, f"raises {told(error)}"
     if _raised(given):
@@ -278,9 +316,26 @@ def _in_the_body(management, model, workers):
     requests.put(url, data=settings, timeout=60).raise_for_status()
 
 
+def _soon(management, model, workers):
+    scale(management, model, 1)
+    raise requests.ReadTimeout("read timeout=0.5")
+
+
+SCALING = {
+    "404 Client": "The path is /models/ and the name.",
+    "NameError": "What params= sends is text: min_worker and true, in quotes.",
+    "ReadTimeout": "A worker takes seconds to start: give it a longer timeout.",
+}
+
+
 @task(
     (scale, "Right"),
     (_in_the_body, "not in the body"),
+    (_coroutine, "write def"),
+    (lambda m, model, n: scale(m, model, 2), "the number that it is given"),
+    (lambda m, model, n: scale(m, f"x/{model}", n), "The path is /models/"),
+    (lambda m, model, n: scale(m, model, true), "in quotes"),  # noqa: F821
+    (_soon, "give it a longer timeout"),
     (lambda m, model, n: _put(m, model, min_worker=n), "before that was done"),
     (
         lambda m, model, n: requests.put(
@@ -300,6 +355,7 @@ def _in_the_body(management, model, workers):
 )
 def task_2(scale: Callable, management):
     """write scale: that many workers are READY when it returns"""
+    _no_coroutine(scale)
     before, _ = _ready(management, MODEL)
     try:
         missing = _not_scaled(scale, management, before)
@@ -320,15 +376,21 @@ def _not_scaled(scale, management, before):
     if not isinstance(outcome(scale, management, "nosuch", 1), Exception):
         return (
             "There is no model nosuch, the server answered 404, and nothing was "
-            "raised: answer.raise_for_status() does that."
+            "raised: answer.raise_for_status() does that, with its brackets."
         )
     for number in (_other(before), before):
         label = f'scale(management, "{MODEL}", {number})'
-        call(label, scale, management, MODEL, number)
+        try:
+            call(label, scale, management, MODEL, number)
+        except Hint as raised:
+            hints = [hint for error, hint in SCALING.items() if error in str(raised)]
+            return " ".join([str(raised), *hints])
         ready, wanted = _ready(management, MODEL)
         says = f"After {label} {ready} workers are READY"
         if ready != number == wanted:
             return f"{says}: it returned before that was done. Look at synchronous."
+        if ready != number == before:
+            return f"{says}: min_worker is to be the number that it is given."
         if ready != number:
             return (
                 f"{says}, and the server says that it is to have {wanted}. min_worker "
@@ -349,6 +411,7 @@ def register(management, archive, name, workers):
 
 @task(
     (register, "Right"),
+    (_coroutine, "write def"),
     (lambda m, a, name, n: _post(m, url=a, model_name=name), "initial_workers"),
     (lambda m, a, name, n: _post(m, url=a, name=name, initial_workers=n), "model_name"),
     (lambda m, a, name, n: _post(m, archive=a, model_name=name), "named url"),
@@ -376,6 +439,7 @@ def register(management, archive, name, workers):
 )
 def task_3(register: Callable, management):
     """write register: the model answers when it returns"""
+    _no_coroutine(register)
     before = _names(management)
     try:
         missing = _not_registered(register, management, before)
@@ -447,6 +511,17 @@ def ask_again(predict, url, number, attempts=3, pause=0.1):
             time.sleep(pause)
 
 
+def _named(predict, url, number, *, attempts=3, pause=0.1):
+    return ask_again(predict, url, number, attempts, pause)
+
+
+def _new_error(predict, url, number, attempts, pause):
+    try:
+        return ask_again(predict, url, number, attempts, pause)
+    except ConnectionError:
+        raise ConnectionError("I give up") from None
+
+
 def _at_once(predict, url, number, attempts, pause):
     return ask_again(predict, url, number, attempts, 0)
 
@@ -511,6 +586,10 @@ def _refusal_lost(predict, url, number, attempts, pause):
 
 @task(
     (ask_again, "Right"),
+    (_named, "Right"),
+    (_coroutine, "write def"),
+    (_new_error, "is another error"),
+    (lambda predict, url, *_: requests.post(url), "the predict that it is given"),
     (lambda predict, url, number, attempts, pause: predict(url, number), "asked once"),
     (lambda *_: print(end=""), "Is there a return?"),
     (lambda predict, url, number, *_: [predict(url, number)], "gives [8.99]"),
@@ -527,13 +606,14 @@ def _refusal_lost(predict, url, number, attempts, pause):
 )
 def task_4(ask_again: Callable):
     """write ask_again: it asks again where that can help, and not for ever"""
+    _no_coroutine(ask_again)
     url = "http://127.0.0.1:9/predictions/m"
     down = ConnectionError("no worker")
 
     def run(*results, attempts=3):
         fake = Scripted(*results)
         started = time.monotonic()
-        given, told_it = _tried(ask_again, fake, url, 5, attempts, 0.05)
+        given, told_it = _tried(ask_again, fake, url, 5, attempts=attempts, pause=0.05)
         asked = "once" if fake.asked == 1 else f"{fake.asked} times"
         return (
             given,
@@ -545,6 +625,8 @@ def task_4(ask_again: Callable):
     given, says, fake, _ = run(8.99)
     if given is None:
         return "The server is well, and it gives None. Is there a return?"
+    if isinstance(given, OSError) and not fake.asked:
+        return f"The server is well: {says}. Call the predict that it is given."
     if not same(given, 8.99):
         return f"The server is well: {says}, and not 8.99."
     if fake.asked > 1:
@@ -564,6 +646,8 @@ def task_4(ask_again: Callable):
         )
     if not isinstance(given, ConnectionError):
         return f"It never answers: {says}. The last failure is swallowed."
+    if str(down) not in str(given):
+        return f"It never answers: {says}. That is another error than the last one."
     given, says, fake, _ = run(ValueError("expected one finite number"), 8.99)
     if fake.asked == 1 and not isinstance(given, ValueError):
         return f"The request is refused: {says}. A ValueError goes on to the caller."
