@@ -74,6 +74,11 @@ def commands(stubs):
         (f"protoc {here} {out} {both}", "python -m grpc_tools.protoc"),
         ("python -m grpc_tools.protoc -I {stubs} --python_out .", "an f before"),
         (start, "no contract to read"),
+        (
+            f"{start} {here} {google} {out} {calls} {','.join(rpc.CONTRACTS)}",
+            "no commas",
+        ),
+        (f"{start} {here} -I rpc.GOOGLE {out} {calls} {both}", "in braces"),
     ]
 
 
@@ -107,13 +112,19 @@ def task_1(command: str, stubs):
     for name in there:
         (Path(stubs) / name).unlink()
     said = finished.stdout.strip().splitlines() or ["nothing"]
-    if "google" in said[0]:
+    if "google" in said[0] and "rpc.GOOGLE" not in words:
         return (
             f"protoc says: {said[0]} Your contracts import that one of Google's. It "
             "needs a second -I with {rpc.GOOGLE}, its folder."
         )
     if finished.returncode:
         said = said[0].partition("  ")[0].rstrip(".")
+        if any("," in word for word in words[3:]):
+            return (
+                f"protoc says: {said}. Blanks part the words of a command, no commas."
+            )
+        if "rpc.GOOGLE" in words:
+            return f"protoc says: {said}. It is a name, too: {{rpc.GOOGLE}}, in braces."
         return f"protoc says: {said}. Each -I names a folder with contracts."
     for name, (file, option) in MADE.items():
         if name not in there:
@@ -236,6 +247,19 @@ def clients(inference_pb2):
         message = inference_pb2.PredictionsRequest(model_name=model, input=data)
         return "OK", stub.Predictions(message, timeout=timeout).prediction
 
+    def uncalled(stub, data, model="simple_linear", timeout=5):
+        try:
+            return catches_nothing(stub, data, model, timeout)
+        except grpc.RpcError as error:
+            return error.code.name, b""
+
+    def other_field(stub, data, model="simple_linear", timeout=5):
+        message = inference_pb2.PredictionsRequest(model=model)
+        return "OK", stub.Predictions(message, timeout=timeout).prediction
+
+    def no_status(stub, data, model="simple_linear", timeout=5):
+        return "", ask(stub, data, model, timeout)[1]
+
     def refuses_text(stub, data, model="simple_linear", timeout=5):
         try:
             return catches_nothing(stub, data, model, timeout)
@@ -255,8 +279,11 @@ def clients(inference_pb2):
         (whole, "its field prediction has the bytes"),
         (code, "its name is a text"),
         (same_status, "a deadline that is over ('INTERNAL'"),
+        (uncalled, "The status is error.code().name"),
+        (other_field, "The contract above"),
+        (no_status, 'it is "OK"'),
         (refuses_text, "error.code().name"),
-        (lambda stub, data: ask(stub, data)[1], "a status and bytes"),
+        (lambda stub, data: ask(stub, data)[1], "two things, status"),
         (lambda *_: ("OK", b"[9]"), "the stub it was given"),
         (lambda stub, data: ask(stub, data), "raises TypeError"),
     ]
@@ -265,10 +292,12 @@ def clients(inference_pb2):
 def pair(label, found):
     """The status and the bytes that ask returns."""
     if not isinstance(found, (tuple, list)) or len(found) != 2:
-        raise Hint(f"{label} gives {told(found)}: return a status and bytes.")
+        raise Hint(f"{label} gives {told(found)}: return two things, status, bytes.")
     status, answer = found
     if hasattr(answer, "prediction"):
         raise Hint(f"{label} gives a message; its field prediction has the bytes.")
+    if status == "":
+        raise Hint(f'{label} has an empty status: if the call returns, it is "OK".')
     if isinstance(status, grpc.StatusCode):
         raise Hint(f"{label} gives {told(status)}; its name is a text.")
     return status, answer
@@ -282,10 +311,12 @@ def task_2(ask: Callable, predictor):
     try:
         found = call(label, ask, spy, b"5")
     except Hint as hint:
-        more = (
-            'input takes a dictionary: {"data": data}.' if "unpack" in str(hint) else ""
-        )
-        return f"{hint} {more}".strip()
+        clues = {
+            "unpack": 'input takes a dictionary: {"data": data}.',
+            "has no": "The contract above has the names of the fields.",
+        }
+        more = [clue for word, clue in clues.items() if word in str(hint)]
+        return " ".join([str(hint), *more])
     if not spy.deadlines:
         return f"{label} made no call of stub.Predictions, the stub it was given."
     five = pair(label, found)
@@ -300,6 +331,8 @@ def task_2(ask: Callable, predictor):
         wrong = pair(label, ask(spy, b"5", model="nosuch"))
     except grpc.RpcError:
         return f"{label} raises INTERNAL. Catch grpc.RpcError and return its status."
+    except AttributeError as error:
+        return f"{label} raises {told(error)}. The status is error.code().name."
     if wrong[0] == "OK":
         return f"{label} gives an answer. Does model go into the message?"
     if wrong != ("INTERNAL", b""):
@@ -360,6 +393,18 @@ def predictors(inference_pb2):
         except ValueError:
             return None
 
+    def wordy(stub, data, **options):
+        status, answer = ask(stub, data, **options)
+        if b"message" in answer:
+            raise ValueError(json.loads(answer))
+        return predict(stub, data, **options)
+
+    def returned(stub, data, **options):
+        try:
+            return predict(stub, data, **options)
+        except ValueError as error:
+            return error
+
     def wordless(stub, data, **options):
         try:
             return predict(stub, data, **options)
@@ -389,6 +434,8 @@ def predictors(inference_pb2):
         (trusting, "raises KeyError: 0. A refusal is a dict"),
         (believes_ok, "raises JSONDecodeError"),
         (silent, "gives None, where ValueError"),
+        (wordy, "its message alone"),
+        (returned, "It is returned: raise it"),
         (wordless, "without the handler's message"),
         (without_status, "without the status"),
         (other_error, "gives 'INTERNAL', where RuntimeError"),
@@ -425,6 +472,10 @@ def task_3(predict: Callable, predictor):
     refused = raised(label, lambda: predict(spy, b"five"), ValueError, "OK")
     if "one finite number" not in str(refused):
         return f"{label} raises ValueError without the handler's message."
+    if "code" in str(refused):
+        return (
+            f"{label} raises ValueError with the whole dictionary: its message alone."
+        )
     label = 'predict(stub, b"5", model="nosuch")'
     wrong = lambda: predict(spy, b"5", model="nosuch")  # noqa: E731
     failed = raised(label, wrong, RuntimeError, "INTERNAL")
@@ -448,6 +499,7 @@ def raised(label, function, kind, status):
             f"{kind.__name__} is to be raised."
         ) from None
     more = " With a number: do the options reach ask?" if kind is RuntimeError else ""
+    more = " It is returned: raise it." if isinstance(found, Exception) else more
     raise Hint(
         f"{label} gives {told(found)}, where {kind.__name__} is to be raised.{more}"
     )
@@ -606,6 +658,9 @@ def translations(management_pb2):
     def quoted(stub, name):
         return register(stub, name, synchronous="true")
 
+    def elsewhere(stub, name):
+        return register(stub.stub, name, synchronous=False)
+
     def forgot(stub, name):
         management_pb2.RegisterModelRequest(model_name=name)
 
@@ -619,6 +674,7 @@ def translations(management_pb2):
         (other_name, "has no model check-4"),
         (no_archive, "NOT_FOUND"),
         (taken, "a name that it has"),
+        (elsewhere, "the stub it was given"),
         (forgot, "has no model check-4"),
         (lambda stub, name: stub.RegisterModel({"url": name}), "serializing"),
         (lambda stub: stub, "raises TypeError"),
@@ -643,6 +699,8 @@ def task_4(register: Callable, manager, management):
     if not described:
         more = ", ".join(new) or "nothing new"
         return f"The server has no model {NAME}, but {more}."
+    if not spy.deadlines:
+        return f"{label} made no call of stub.RegisterModel, the stub it was given."
     if None in spy.deadlines:
         return f"{label} calls with no deadline: timeout=60."
     if (size := described["batchSize"]) != BATCH:
