@@ -37,8 +37,8 @@ def corner():
 
 def stripes():
     """Three of ten columns are ink."""
-    sheet = Image.new("L", (SIDE, SIDE), "white")
-    for left in range(0, SIDE, 10):
+    sheet = Image.new("L", (2 * SIDE, SIDE), "white")
+    for left in range(0, 2 * SIDE, 10):
         sheet.paste(0, (left, 0, left + 3, SIDE))
     return sheet
 
@@ -79,8 +79,33 @@ def preparing(
     return prepare
 
 
+def thumbnail(file):
+    picture = Image.open(io.BytesIO(file))
+    if picture.width * picture.height > 4096**2:
+        raise ValueError("too many pixels")
+    picture = ImageOps.exif_transpose(picture).convert("L")
+    picture.thumbnail((8, 8), Image.Resampling.BOX)
+    return torch.from_numpy(16 - np.asarray(picture, dtype=np.float32) * 16 / 255)[None]
+
+
+def asserts(file):
+    picture = Image.open(io.BytesIO(file))
+    assert picture.width * picture.height <= 4096**2
+    return preparing(limit=False)(file)
+
+
+def returns(file):
+    picture = Image.open(io.BytesIO(file))
+    if picture.width * picture.height > 4096**2:
+        return ValueError("too many pixels")
+    return preparing()(file)
+
+
 @task(
     (preparing(), "Right"),
+    (thumbnail, "whatever its form was"),
+    (asserts, "AssertionError, and is to raise ValueError"),
+    (returns, "not to return anything"),
     (preparing(mode="RGB"), 'three colors: convert("L")'),
     (preparing(way=Image.Resampling.BICUBIC), "The edges are gray"),
     (
@@ -150,6 +175,11 @@ def task_1(prepare: Callable):
         return f"{label}: {hint}"
     label = "prepare(file) of stripes, three of ten columns inked"
     found = call(label, prepare, pictures.file_of(stripes()))
+    if tuple(found.shape) != (1, 8, 8):
+        return (
+            f"{label}, twice as wide as high, has the shape {tuple(found.shape)}: "
+            "resize makes it 8 by 8 whatever its form was."
+        )
     if not (found - 4.8).abs().max() < 1:
         first = [round(ink, 1) for ink in found[0, 0].tolist()]
         return f"{label}, gives {first}. Image.Resampling.BOX takes means: 4.8."
@@ -161,9 +191,11 @@ def task_1(prepare: Callable):
         prepare(pictures.bomb(5000)[:60])
     except ValueError:
         return "Right: ink from 0 to 16, upright, and a huge picture is not read."
-    except Exception as error:
+    except OSError as error:
         return f"{label} raises {told(error)}: it read before it looked at the size."
-    raise Hint(f"{label} is to raise ValueError.")
+    except Exception as error:
+        return f"{label} raises {told(error)}, and is to raise ValueError."
+    raise Hint(f"{label} is to raise ValueError, and not to return anything.")
 
 
 def what_is_wrong(found):
@@ -274,6 +306,12 @@ def rounded(row, names, least):
     return {**decide(row, names, least), "probabilities": shares}
 
 
+def filtered(row, names, least):
+    found = decide(row, names, least)
+    kept = {name: p for name, p in found["probabilities"].items() if p >= least}
+    return {**found, "probabilities": kept}
+
+
 def left_out(row, names, least):
     found = decide(row, names, least)
     return {key: found[key] for key in found if found[key] is not None}
@@ -295,6 +333,7 @@ task_2 = function(
     (turned_round, "digit is the number, name the word."),
     (its_share, "digit is the place of the best one in row, not its probability."),
     (rounded, "The probabilities as they come, unrounded."),
+    (filtered, "All ten belong to the answer, large or small."),
     (left_out, "The answer keeps its form: three keys, two of them None."),
     (falsy, "The digit 0 is false to an if: compare with None."),
     (always, "Where least is not reached, digit and name are None."),
