@@ -1,5 +1,6 @@
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -50,8 +51,14 @@ MADE = {
 }
 OPTIONS = argparse.ArgumentParser(prog="protoc", allow_abbrev=False)
 OPTIONS.add_argument("-I", "--proto_path", action="append")
-OPTIONS.add_argument("--python_out")
-OPTIONS.add_argument("--grpc_python_out")
+OPTIONS.add_argument("--python_out", nargs="?", const="")
+OPTIONS.add_argument("--grpc_python_out", nargs="?", const="")
+CLUES = {
+    "program not found": "The calls in Python are an option of the table.",
+    "Unknown flag": "Long options begin with two dashes.",
+    "does not reside": "Each folder has an -I of its own.",
+    "": "Each -I names a folder with contracts.",
+}
 OPTIONS.add_argument("files", nargs="*")
 
 
@@ -74,13 +81,26 @@ def commands(stubs):
         (f"protoc {here} {out} {both}", "python -m grpc_tools.protoc"),
         ("python -m grpc_tools.protoc -I {stubs} --python_out .", "an f before"),
         (start, "no contract to read"),
+        (
+            f"{start} {here} {google} {out} {calls} {','.join(rpc.CONTRACTS)}",
+            "no commas",
+        ),
+        (f"{start} {here} {google} {out} --grpc_out {stubs} {both}", "of the table"),
+        (f"{start} {here} {google} {out[1:]} {calls} {both}", "two dashes"),
+        (f"{start} {here} {google} --python_out {calls} {both}", "no folder stands"),
+        (f"{start} {here} {google} {out} {calls} inference", "end in .proto"),
+        (f'{start} -I "{stubs} {google} {both}', "come in pairs"),
+        (f"{start} {here} -I rpc.GOOGLE {out} {calls} {both}", "in braces"),
     ]
 
 
 @task(commands)
 def task_1(command: str, stubs):
     """put a command into answer_1, in quotes"""
-    words = shlex.split(command.replace("\\\n", " "))
+    try:
+        words = shlex.split(command.replace("\\\n", " "))
+    except ValueError:
+        raise Hint("A quote in the command has no end: they come in pairs.") from None
     if words[1:3] != ["-m", "grpc_tools.protoc"]:
         return f"{told(command)} does not begin with python -m grpc_tools.protoc."
     if "{" in command:
@@ -88,6 +108,8 @@ def task_1(command: str, stubs):
     if {"&&", ";", "|"} & {*words}:
         return "No shell reads the command: one protoc takes both files at its end."
     options, _ = OPTIONS.parse_known_args(words[3:])
+    if none := [name for name, value in vars(options).items() if value == ""]:
+        return f"Behind --{none[0]} no folder stands."
     if any("*" in file for file in options.files):
         return "No shell reads the command, so a * finds nothing: name both files."
     if not options.files:
@@ -107,14 +129,24 @@ def task_1(command: str, stubs):
     for name in there:
         (Path(stubs) / name).unlink()
     said = finished.stdout.strip().splitlines() or ["nothing"]
-    if "google" in said[0]:
+    if "google" in said[0] and "rpc.GOOGLE" not in words:
         return (
             f"protoc says: {said[0]} Your contracts import that one of Google's. It "
             "needs a second -I with {rpc.GOOGLE}, its folder."
         )
     if finished.returncode:
         said = said[0].partition("  ")[0].rstrip(".")
-        return f"protoc says: {said}. Each -I names a folder with contracts."
+        if any("," in word for word in words[3:]):
+            return (
+                f"protoc says: {said}. Blanks part the words of a command, no commas."
+            )
+        if "rpc.GOOGLE" in words:
+            return f"protoc says: {said}. It is a name, too: {{rpc.GOOGLE}}, in braces."
+        bare = any(not file.endswith(".proto") for file in options.files)
+        if bare and "relative" in said:
+            return f"protoc says: {said}. The files are those that end in .proto."
+        clue = next(clue for words, clue in CLUES.items() if words in said)
+        return f"protoc says: {said}. {clue}"
     for name, (file, option) in MADE.items():
         if name not in there:
             kind = "messages" if option == "python_out" else "calls"
@@ -146,23 +178,23 @@ class Spy:
         def __init__(self, spy):
             self.spy = spy
 
-        def __call__(self, message, timeout=None, **more):
+        def __call__(self, request, timeout=None, **more):
             self.spy.deadlines.append(timeout)
             self.spy.events.append("waits")
             given = NO_ANSWER if timeout is None else timeout
-            return self.spy.stub.Predictions(message, timeout=given, **more)
+            return self.spy.stub.Predictions(request, timeout=given, **more)
 
-        def with_call(self, message, timeout=None, **more):
+        def with_call(self, request, timeout=None, **more):
             self.spy.deadlines.append(timeout)
             self.spy.events.append("waits")
             given = NO_ANSWER if timeout is None else timeout
-            return self.spy.stub.Predictions.with_call(message, timeout=given, **more)
+            return self.spy.stub.Predictions.with_call(request, timeout=given, **more)
 
-        def future(self, message, timeout=None, **more):
+        def future(self, request, timeout=None, **more):
             self.spy.deadlines.append(timeout)
             self.spy.events.append("begins")
             given = NO_ANSWER if timeout is None else timeout
-            future = self.spy.stub.Predictions.future(message, timeout=given, **more)
+            future = self.spy.stub.Predictions.future(request, timeout=given, **more)
             return Future(future, self.spy.events)
 
 
@@ -236,6 +268,39 @@ def clients(inference_pb2):
         message = inference_pb2.PredictionsRequest(model_name=model, input=data)
         return "OK", stub.Predictions(message, timeout=timeout).prediction
 
+    def uncalled(stub, data, model="simple_linear", timeout=5):
+        try:
+            return catches_nothing(stub, data, model, timeout)
+        except grpc.RpcError as error:
+            return error.code.name, b""
+
+    def other_field(stub, data, model="simple_linear", timeout=5):
+        message = inference_pb2.PredictionsRequest(model=model)
+        return "OK", stub.Predictions(message, timeout=timeout).prediction
+
+    def by_keyword(stub, data, model="simple_linear", timeout=5):
+        try:
+            answer = stub.Predictions(request=request(data, model), timeout=timeout)
+        except grpc.RpcError as error:
+            return error.code().name, b""
+        return "OK", answer.prediction
+
+    def numbered(stub, data, model="simple_linear", timeout=5):
+        return 200, ask(stub, data, model, timeout)[1]
+
+    def parsed(stub, data, model="simple_linear", timeout=5):
+        status, answer = ask(stub, data, model, timeout)
+        return status, json.loads(answer) if answer else b""
+
+    def with_deadline(stub, data, model="simple_linear", timeout=5):
+        return "OK", stub.Predictions(request(data, model), deadline=timeout)
+
+    def as_text(stub, data, model="simple_linear", timeout=5):
+        return "OK", stub.Predictions(request(str(data), model), timeout=timeout)
+
+    def no_status(stub, data, model="simple_linear", timeout=5):
+        return "", ask(stub, data, model, timeout)[1]
+
     def refuses_text(stub, data, model="simple_linear", timeout=5):
         try:
             return catches_nothing(stub, data, model, timeout)
@@ -255,8 +320,16 @@ def clients(inference_pb2):
         (whole, "its field prediction has the bytes"),
         (code, "its name is a text"),
         (same_status, "a deadline that is over ('INTERNAL'"),
+        (uncalled, "The status is error.code().name"),
+        (other_field, "The contract above"),
+        (numbered, 'it is "OK"'),
+        (parsed, "as they came"),
+        (with_deadline, "as timeout=…"),
+        (as_text, "bytes already"),
+        (by_keyword, "Right"),
+        (no_status, 'it is "OK"'),
         (refuses_text, "error.code().name"),
-        (lambda stub, data: ask(stub, data)[1], "a status and bytes"),
+        (lambda stub, data: ask(stub, data)[1], "two things, status"),
         (lambda *_: ("OK", b"[9]"), "the stub it was given"),
         (lambda stub, data: ask(stub, data), "raises TypeError"),
     ]
@@ -265,12 +338,15 @@ def clients(inference_pb2):
 def pair(label, found):
     """The status and the bytes that ask returns."""
     if not isinstance(found, (tuple, list)) or len(found) != 2:
-        raise Hint(f"{label} gives {told(found)}: return a status and bytes.")
+        raise Hint(f"{label} gives {told(found)}: return two things, status, bytes.")
     status, answer = found
     if hasattr(answer, "prediction"):
         raise Hint(f"{label} gives a message; its field prediction has the bytes.")
     if isinstance(status, grpc.StatusCode):
         raise Hint(f"{label} gives {told(status)}; its name is a text.")
+    if status == "" or not isinstance(status, str):
+        wrong = f"{label} has the status {told(status)}"
+        raise Hint(f'{wrong}: of a call that returns it is "OK".')
     return status, answer
 
 
@@ -282,13 +358,19 @@ def task_2(ask: Callable, predictor):
     try:
         found = call(label, ask, spy, b"5")
     except Hint as hint:
-        more = (
-            'input takes a dictionary: {"data": data}.' if "unpack" in str(hint) else ""
-        )
-        return f"{hint} {more}".strip()
+        clues = {
+            "unpack": 'input takes a dictionary: {"data": data}.',
+            "'deadline'": "The call takes it as timeout=….",
+            "expected bytes": "data is made of bytes already: as it is, please.",
+            "has no": "The contract above has the names of the fields.",
+        }
+        more = [clue for word, clue in clues.items() if word in str(hint)]
+        return " ".join([str(hint), *more])
     if not spy.deadlines:
         return f"{label} made no call of stub.Predictions, the stub it was given."
     five = pair(label, found)
+    if five[0] == "OK" and not isinstance(five[1], bytes):
+        return f"{label} gives {told(five)}: the bytes of prediction as they came."
     if spy.deadlines[0] is None:
         return f"{label} calls with no deadline: it would wait for ever."
     label = 'ask(stub, b"-2.75", timeout=7)'
@@ -300,6 +382,8 @@ def task_2(ask: Callable, predictor):
         wrong = pair(label, ask(spy, b"5", model="nosuch"))
     except grpc.RpcError:
         return f"{label} raises INTERNAL. Catch grpc.RpcError and return its status."
+    except AttributeError as error:
+        return f"{label} raises {told(error)}. The status is error.code().name."
     if wrong[0] == "OK":
         return f"{label} gives an answer. Does model go into the message?"
     if wrong != ("INTERNAL", b""):
@@ -360,6 +444,25 @@ def predictors(inference_pb2):
         except ValueError:
             return None
 
+    def in_other_words(stub, data, **options):
+        status, answer = ask(stub, data, **options)
+        if b"message" in answer:
+            said = json.loads(answer)
+            raise ValueError(f"code {said['code']}: {said['message']}")
+        return predict(stub, data, **options)
+
+    def wordy(stub, data, **options):
+        status, answer = ask(stub, data, **options)
+        if b"message" in answer:
+            raise ValueError(json.loads(answer))
+        return predict(stub, data, **options)
+
+    def returned(stub, data, **options):
+        try:
+            return predict(stub, data, **options)
+        except ValueError as error:
+            return error
+
     def wordless(stub, data, **options):
         try:
             return predict(stub, data, **options)
@@ -389,6 +492,9 @@ def predictors(inference_pb2):
         (trusting, "raises KeyError: 0. A refusal is a dict"),
         (believes_ok, "raises JSONDecodeError"),
         (silent, "gives None, where ValueError"),
+        (wordy, "its message alone"),
+        (in_other_words, "Right"),
+        (returned, "It is returned: raise it"),
         (wordless, "without the handler's message"),
         (without_status, "without the status"),
         (other_error, "gives 'INTERNAL', where RuntimeError"),
@@ -425,6 +531,10 @@ def task_3(predict: Callable, predictor):
     refused = raised(label, lambda: predict(spy, b"five"), ValueError, "OK")
     if "one finite number" not in str(refused):
         return f"{label} raises ValueError without the handler's message."
+    if re.search(r"""['"]message['"]:""", str(refused)):
+        return (
+            f"{label} raises ValueError with the whole dictionary: its message alone."
+        )
     label = 'predict(stub, b"5", model="nosuch")'
     wrong = lambda: predict(spy, b"5", model="nosuch")  # noqa: E731
     failed = raised(label, wrong, RuntimeError, "INTERNAL")
@@ -448,6 +558,7 @@ def raised(label, function, kind, status):
             f"{kind.__name__} is to be raised."
         ) from None
     more = " With a number: do the options reach ask?" if kind is RuntimeError else ""
+    more = " It is returned: raise it." if isinstance(found, Exception) else more
     raise Hint(
         f"{label} gives {told(found)}, where {kind.__name__} is to be raised.{more}"
     )
@@ -606,6 +717,19 @@ def translations(management_pb2):
     def quoted(stub, name):
         return register(stub, name, synchronous="true")
 
+    def elsewhere(stub, name):
+        return register(stub.stub, name, synchronous=False)
+
+    def under_way(stub, name):
+        fields = {"model_name": name, "batch_size": BATCH, "synchronous": True}
+        message = management_pb2.RegisterModelRequest(url="simple_linear.mar", **fields)
+        stub.RegisterModel.future(request=message, timeout=60).result()
+
+    def called(stub, name):
+        fields = {"model_name": name, "batch_size": 4}
+        message = management_pb2.RegisterModelRequest(url="simple_linear.mar", **fields)
+        return stub.RegisterModel.with_call(message, timeout=60)[0]
+
     def forgot(stub, name):
         management_pb2.RegisterModelRequest(model_name=name)
 
@@ -619,6 +743,9 @@ def translations(management_pb2):
         (other_name, "has no model check-4"),
         (no_archive, "NOT_FOUND"),
         (taken, "a name that it has"),
+        (elsewhere, "the stub it was given"),
+        (under_way, "Right"),
+        (called, "batchSize 4"),
         (forgot, "has no model check-4"),
         (lambda stub, name: stub.RegisterModel({"url": name}), "serializing"),
         (lambda stub: stub, "raises TypeError"),
@@ -643,6 +770,8 @@ def task_4(register: Callable, manager, management):
     if not described:
         more = ", ".join(new) or "nothing new"
         return f"The server has no model {NAME}, but {more}."
+    if not spy.deadlines:
+        return f"{label} made no call of stub.RegisterModel, the stub it was given."
     if None in spy.deadlines:
         return f"{label} calls with no deadline: timeout=60."
     if (size := described["batchSize"]) != BATCH:
@@ -660,14 +789,29 @@ class Registrar:
 
     def __init__(self, stub):
         self.stub, self.deadlines = stub, []
+        self.RegisterModel = self.Call(self)
 
     def __getattr__(self, name):
         return getattr(self.stub, name)
 
-    def RegisterModel(self, message, timeout=None, **more):
-        self.deadlines.append(timeout)
-        given = 60 if timeout is None else timeout
-        return self.stub.RegisterModel(message, timeout=given, **more)
+    class Call:
+        def __init__(self, spy):
+            self.spy = spy
+
+        def __call__(self, request, timeout=None, **more):
+            return self.begin("__call__", request, timeout, more)
+
+        def with_call(self, request, timeout=None, **more):
+            return self.begin("with_call", request, timeout, more)
+
+        def future(self, request, timeout=None, **more):
+            return self.begin("future", request, timeout, more)
+
+        def begin(self, way, request, timeout, more):
+            self.spy.deadlines.append(timeout)
+            given = 60 if timeout is None else timeout
+            call = getattr(self.spy.stub.RegisterModel, way)
+            return call(request, timeout=given, **more)
 
 
 def attempt(register, manager, models):

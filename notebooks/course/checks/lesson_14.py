@@ -75,9 +75,30 @@ def number_of(answer):
         return None
 
 
+STOPPED = "Right: two answers in order, and a refusal stops it with"
+WHOLE = (
+    'Each request is a dictionary, and the answer of line stands in request["body"].'
+)
+
+
+def careful(requests, context):
+    """The answer that the text asks for."""
+    if requests is None:
+        return None
+    contents = [json.loads(request["body"]) for request in requests]
+    if refused := [it["message"] for it in contents if isinstance(it, dict)]:
+        raise ValueError(refused[0])
+    return [str(number) for [number] in contents]
+
+
 @task(
     (lambda requests, _: [str(first(r)) for r in requests or []], "Right"),
-    (lambda requests, _: [first(r) for r in requests or []], "Right"),
+    (
+        lambda requests, _: [first(r) for r in requests or []],
+        f"{STOPPED} KeyError: 0. A Val",
+    ),
+    (careful, f"{STOPPED} ValueError"),
+    (lambda requests, _: [json.loads(r) for r in requests or []], 'request["body"]'),
     (lambda requests: [str(first(r)) for r in requests or []], "None, None) raises"),
     (lambda requests, _: [str(first(r)) for r in requests], "when its worker starts"),
     (lambda requests, _: requests and str(first(requests[0])), "a list"),
@@ -122,6 +143,7 @@ def task_1(to_number: Callable):
         except Exception as error:
             hint = "json.loads makes a list of a good answer, a dict of a refusal."
             hint = IMPORT if isinstance(error, NameError) else hint
+            hint = WHOLE if "not dict" in str(error) else hint
             return f"{label} raises {told(error)}. {hint}"
         if not isinstance(answers, list):
             return f"{label} gives {told(answers)}. It has to be a list of answers."
@@ -138,9 +160,10 @@ def task_1(to_number: Callable):
     try:
         answers = to_number([{"body": REFUSAL}], None)
     except Exception as error:
-        return (
-            f"Right: two answers in order, and a refusal stops it with {told(error)}."
-        )
+        said = f"{STOPPED} {told(error)}"
+        if isinstance(error, ValueError):
+            return f"{said}."
+        return f"{said}. A ValueError with the message of the refusal would say why."
     return f"A refusal travels on as {told(answers)}: raise ValueError there."
 
 
@@ -180,6 +203,10 @@ def settings_of(specification):
         raise Hint(f"That is no YAML: {told(error)}.") from None
     except (TypeError, KeyError):
         raise Hint("It needs two parts, models and dag, each at the margin.") from None
+    if odd := [name for name in content if name in SETTINGS]:
+        raise Hint(
+            f"{odd[0]} is at the margin: it belongs below models, two blanks in."
+        )
     if not isinstance(models, dict) or not isinstance(dag, dict):
         raise Hint("Below models and dag stand names with a colon, two spaces in.")
     nodes = {name: node for name, node in models.items() if isinstance(node, dict)}
@@ -192,6 +219,8 @@ def settings_of(specification):
         raise Hint("to_number is no model, but a function: it stands in dag alone.")
     if found != ARCHIVES:
         raise Hint(f"The models are {told(found)}, and should be {told(ARCHIVES)}.")
+    if "to_number" not in str(dag):
+        raise Hint("to_number is nowhere in dag: it stands between line and inverse.")
     if "inverse" in (dag.get("line") or ()):
         raise Hint("From line it goes straight to inverse: where is to_number?")
     if {name: after for name, after in dag.items() if after != []} != DAG:
@@ -219,6 +248,8 @@ def settings_of(specification):
 @task(
     (EXAMPLE, "Right"),
     (EXAMPLE + "  inverse: []\n", "Right"),
+    (EXAMPLE.replace("to_number", "show"), "nowhere in dag"),
+    ("timeout-ms: 400" + EXAMPLE.replace("  timeout-ms: 400\n", ""), "at the margin"),
     (EXAMPLE.replace("400", "3000"), "a caller waits 6 s"),
     (EXAMPLE.replace("timeout-ms", "timeout_ms"), "is no setting"),
     (EXAMPLE.replace("\n    url:", ""), "stands url"),
@@ -354,6 +385,11 @@ class Unloaded(Both):
         return self.inverse.state_dict()(inputs)
 
 
+class Predicting(Both):
+    def inference(self, inputs):
+        return predict(self.inverse, predict(self.model, inputs))
+
+
 class Silent(Both):
     def inference(self, inputs):
         super().inference(inputs)
@@ -444,6 +480,8 @@ def look_at_inference(handler, loaded):
             hint = IMPORT
         elif "not callable" in str(error):
             hint = "A state dict is no model: load(path) of models.train makes one."
+        elif "Python scalars" in str(error):
+            hint = "predict takes one number. Here comes a batch: self.model(inputs)."
         elif "nference tensor" in str(error):
             hint = "Is it below `with torch.inference_mode():`, as in lesson 03?"
         raise Hint(f"inference raises {told(error)}. {hint}".strip()) from None
@@ -471,6 +509,7 @@ def look_at_inference(handler, loaded):
     (Swapped, "inverse comes last"),
     (Undefined, "Import it"),
     (Unloaded, "A state dict is no model"),
+    (Predicting, "predict takes one number"),
     (Silent, "Return the tensor"),
     (SimpleLinearHandler, "That is what line answers"),
     (Unprepared, "super().initialize(context)"),

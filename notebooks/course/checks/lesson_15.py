@@ -37,8 +37,8 @@ def corner():
 
 def stripes():
     """Three of ten columns are ink."""
-    sheet = Image.new("L", (SIDE, SIDE), "white")
-    for left in range(0, SIDE, 10):
+    sheet = Image.new("L", (2 * SIDE, SIDE), "white")
+    for left in range(0, 2 * SIDE, 10):
         sheet.paste(0, (left, 0, left + 3, SIDE))
     return sheet
 
@@ -79,9 +79,39 @@ def preparing(
     return prepare
 
 
+def thumbnail(file):
+    picture = Image.open(io.BytesIO(file))
+    if picture.width * picture.height > 4096**2:
+        raise ValueError("too many pixels")
+    picture = ImageOps.exif_transpose(picture).convert("L")
+    picture.thumbnail((8, 8), Image.Resampling.BOX)
+    return torch.from_numpy(16 - np.asarray(picture, dtype=np.float32) * 16 / 255)[None]
+
+
+def asserts(file):
+    picture = Image.open(io.BytesIO(file))
+    assert picture.width * picture.height <= 4096**2
+    return preparing(limit=False)(file)
+
+
+def returns(file):
+    picture = Image.open(io.BytesIO(file))
+    if picture.width * picture.height > 4096**2:
+        return ValueError("too many pixels")
+    return preparing()(file)
+
+
 @task(
     (preparing(), "Right"),
+    (thumbnail, "whatever its form was"),
+    (asserts, "AssertionError, and is to raise ValueError"),
+    (returns, "not to return anything"),
     (preparing(mode="RGB"), 'three colors: convert("L")'),
+    (preparing(way=Image.Resampling.BICUBIC), "The edges are gray"),
+    (
+        preparing(scale=lambda gray: np.float32((255 - gray) // 16)),
+        "throws the rest away",
+    ),
     (preparing(shape=(8, 8)), "The channel is missing"),
     (preparing(shape=(1, 28, 28)), "resize to (8, 8)"),
     (preparing(kind=np.float64), "float64"),
@@ -109,12 +139,16 @@ def preparing(
     (preparing(limit=False), "before it looked at the size"),
     (lambda file: np.zeros((1, 8, 8)), "torch.from_numpy"),
     (lambda file: print(end=""), "Is there a return?"),
-    (lambda file: Image.open(file), "raises"),
+    (lambda file: Image.open(file), "is no path"),
 )
 def task_1(prepare: Callable):
     """write the function prepare"""
     label = "prepare(file) of a color PNG"
-    found = call(label, prepare, pictures.file_of(corner().convert("RGB")))
+    try:
+        found = call(label, prepare, pictures.file_of(corner().convert("RGB")))
+    except Hint as hint:
+        more = " Image.open(io.BytesIO(file)): file has bytes, and is no path."
+        return f"{hint}{more if 'null byte' in str(hint) else ''}"
     kind = type(found).__name__
     if not isinstance(found, torch.Tensor):
         wants = "torch.from_numpy makes a tensor of an array."
@@ -122,14 +156,18 @@ def task_1(prepare: Callable):
         return f"{label} gives {kind}, and not a tensor. {wants}"
     shape = tuple(found.shape)
     if 3 in shape:
-        return f'{label} has the shape {shape}, three colors: convert("L") makes one.'
+        return (
+            f'{label} has the shape {shape}, three colors: convert("L") gives back a '
+            "picture with one."
+        )
     if shape == (8, 8):
         return f"{label} has the shape {shape}. The channel is missing: unsqueeze(0)."
     if shape == (1, 1, 8, 8):
         return f"{label} has the shape {shape}, a batch: one unsqueeze is enough."
     if shape != (1, 8, 8):
         return (
-            f"{label} has the shape {shape}: resize to (8, 8), one channel before it."
+            f"{label} has the shape {shape}: resize to (8, 8) gives back a small "
+            "picture. One channel comes before."
         )
     if found.dtype != torch.float32:
         return f"{label} is of the type {found.dtype}; the model's is torch.float32."
@@ -137,6 +175,11 @@ def task_1(prepare: Callable):
         return f"{label}: {hint}"
     label = "prepare(file) of stripes, three of ten columns inked"
     found = call(label, prepare, pictures.file_of(stripes()))
+    if tuple(found.shape) != (1, 8, 8):
+        return (
+            f"{label}, twice as wide as high, has the shape {tuple(found.shape)}: "
+            "resize makes it 8 by 8 whatever its form was."
+        )
     if not (found - 4.8).abs().max() < 1:
         first = [round(ink, 1) for ink in found[0, 0].tolist()]
         return f"{label}, gives {first}. Image.Resampling.BOX takes means: 4.8."
@@ -148,20 +191,26 @@ def task_1(prepare: Callable):
         prepare(pictures.bomb(5000)[:60])
     except ValueError:
         return "Right: ink from 0 to 16, upright, and a huge picture is not read."
-    except Exception as error:
+    except OSError as error:
         return f"{label} raises {told(error)}: it read before it looked at the size."
-    raise Hint(f"{label} is to raise ValueError.")
+    except Exception as error:
+        return f"{label} raises {told(error)}, and is to raise ValueError."
+    raise Hint(f"{label} is to raise ValueError, and not to return anything.")
 
 
 def what_is_wrong(found):
     """With the tensor of an L, in words."""
     if close(found, CORNER):
         return None
+    if (found - CORNER).abs().max() < 4 and found.max() > 15.5:
+        return "The edges are gray. resize with Image.Resampling.BOX takes means."
     if close(found, 16 - CORNER):
         return "Paper is 16 there and ink 0. In the data set it is the other way round."
     wrapped = (0, 16) if found.min() == found.max() else (240 / 255, 16 - 240 / 255)
     if any((found - value).abs().min() < 0.01 for value in wrapped):
         return "Bytes of numpy wrap round: 255 * 16 is 240 there. Make float32 first."
+    if close(found * 16 / 15, CORNER) and not close(found, CORNER):
+        return "Ink goes up to 15: 255 // 16 throws the rest away. Try * 16 / 255."
     if close(found * 16, CORNER):
         return "Ink goes up to 1. In the data set it goes up to 16."
     if close(found / 255 * 16, CORNER):
@@ -236,6 +285,38 @@ def text(row, names, least):
     return {**found, "digit": str(found["digit"])}
 
 
+def first_enough(row, names, least):
+    digit = next((n for n, p in enumerate(row) if p >= least), None)
+    name = None if digit is None else names[digit]
+    return {**decide(row, names, least), "digit": digit, "name": name}
+
+
+def turned_round(row, names, least):
+    found = decide(row, names, least)
+    return {**found, "digit": found["name"], "name": found["digit"]}
+
+
+def its_share(row, names, least):
+    found = decide(row, names, least)
+    return found if found["digit"] is None else {**found, "digit": max(row)}
+
+
+def rounded(row, names, least):
+    shares = {name: round(p, 2) for name, p in zip(names, row, strict=True)}
+    return {**decide(row, names, least), "probabilities": shares}
+
+
+def filtered(row, names, least):
+    found = decide(row, names, least)
+    kept = {name: p for name, p in found["probabilities"].items() if p >= least}
+    return {**found, "probabilities": kept}
+
+
+def left_out(row, names, least):
+    found = decide(row, names, least)
+    return {key: found[key] for key in found if found[key] is not None}
+
+
 NAMES = ["zero", "one", "two"]
 task_2 = function(
     "write the function decide",
@@ -246,7 +327,14 @@ task_2 = function(
         ([0.25, 0.3125, 0.4375], NAMES, 0.5),
         ([0.875, 0.125, 0.0], NAMES, 0.5),
         ([0.125, 0.375, 0.5], NAMES, 0.5),
+        ([0.25, 0.625, 0.125], NAMES, 0.125),
     ],
+    (first_enough, "Several may reach least: the best of them is meant."),
+    (turned_round, "digit is the number, name the word."),
+    (its_share, "digit is the place of the best one in row, not its probability."),
+    (rounded, "The probabilities as they come, unrounded."),
+    (filtered, "All ten belong to the answer, large or small."),
+    (left_out, "The answer keeps its form: three keys, two of them None."),
     (falsy, "The digit 0 is false to an if: compare with None."),
     (always, "Where least is not reached, digit and name are None."),
     (above, "As sure as least is sure enough."),
@@ -306,6 +394,14 @@ def first_right(sure, right, precision):
     return min(p for p, ok in zip(sure, right, strict=True) if ok)
 
 
+def of_98(sure, right, precision):
+    return choose(sure, right, WANTED)
+
+
+def quantile(sure, right, precision):
+    return float(np.quantile(sure, 1 - precision))
+
+
 def share(sure, right, precision):
     return sum(right) / len(right)
 
@@ -341,6 +437,8 @@ MISTAKES = [
     (the_most, "That keeps the fewest pictures. The smallest threshold is wanted."),
     (without_itself, "A picture that is exactly as sure is kept: p >= least."),
     (strictly, "A share that is exactly the precision is enough."),
+    (of_98, "The share that is wanted comes in as precision."),
+    (quantile, "That keeps a share of all pictures. Count the right ones among them."),
     (first_right, "Some that are surer than this are wrong: count all that are kept."),
     (torn_apart, "sorted(sure) no longer stands beside right: compare p >= least."),
     (of_a_grid, "Candidates are the numbers in sure."),
