@@ -17,9 +17,9 @@ def training(losses: list[float], model: nn.Module, xs: Tensor, ys: Tensor) -> N
     left.plot(losses)
     left.set(title="The loss falls", xlabel="step", ylabel="mean squared error")
     left.set_yscale("log")
-    right.plot(xs, ys, "o", markersize=10, label="the points")
+    right.plot(xs.numpy(), ys.numpy(), "o", markersize=10, label="the points")
     with torch.inference_mode():
-        right.plot(xs, model(xs), "--", label="what the model learned")
+        right.plot(xs.numpy(), model(xs).numpy(), "--", label="what the model learned")
     right.set(title="The line fits", xlabel="x", ylabel="y")
     right.legend()
     plt.show()
