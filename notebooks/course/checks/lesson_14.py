@@ -390,6 +390,11 @@ class Predicting(Both):
         return predict(self.inverse, predict(self.model, inputs))
 
 
+class Itemized(Both):
+    def inference(self, inputs):
+        return super().inference(inputs).item()
+
+
 class Silent(Both):
     def inference(self, inputs):
         super().inference(inputs)
@@ -482,6 +487,8 @@ def look_at_inference(handler, loaded):
             hint = "A state dict is no model: load(path) of models.train makes one."
         elif "Python scalars" in str(error):
             hint = "predict takes one number. Here comes a batch: self.model(inputs)."
+        elif "to Scalar" in str(error):
+            hint = "A batch has several rows: return the tensor, without item()."
         elif "nference tensor" in str(error):
             hint = "Is it below `with torch.inference_mode():`, as in lesson 03?"
         raise Hint(f"inference raises {told(error)}. {hint}".strip()) from None
@@ -509,6 +516,7 @@ def look_at_inference(handler, loaded):
     (Swapped, "inverse comes last"),
     (Undefined, "Import it"),
     (Unloaded, "A state dict is no model"),
+    (Itemized, "without item()"),
     (Predicting, "predict takes one number"),
     (Silent, "Return the tensor"),
     (SimpleLinearHandler, "That is what line answers"),
