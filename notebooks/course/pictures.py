@@ -22,7 +22,7 @@ def show(pictures: Iterable, titles: Iterable, rows: int = 1) -> None:
         if isinstance(picture, Image.Image):
             place.imshow(picture, cmap="gray")
         else:
-            place.imshow(picture[0], cmap="gray_r", vmin=0, vmax=16)
+            place.imshow(np.asarray(picture)[0], cmap="gray_r", vmin=0, vmax=16)
         place.set(title=title, xticks=[], yticks=[])
     plt.tight_layout()
     plt.show()
