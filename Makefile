@@ -28,7 +28,7 @@ help:
 lab: .venv/installed
 	$(BIN)/jupyter lab --config config/jupyter_lab.py $(LAB_OPTIONS)
 
-# The first lessons make what the others read; after them two files run at a time.
+# The first lessons make what the others read; after them two run at a time.
 FIRST_LESSONS = $(wildcard notebooks/0[0-4]_*.ipynb)
 test: .venv/installed
 	$(BIN)/python -m pytest --nbval $(FIRST_LESSONS)

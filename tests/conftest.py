@@ -1,6 +1,7 @@
 """What the tests share: one running server of each kind, and copies of the project."""
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -25,24 +26,35 @@ TORCHSERVE = (
 TORCHSERVE_READY = "http://127.0.0.1:8081/models/simple_linear"
 
 
-# TorchServe with tokens writes the one key_file.json of the folder it is started in.
-SHARE_KEY_FILE = {
-    "05_start_torchserve.ipynb",
-    "12_lock_the_server.ipynb",
-    "test_lock.py",
+# The lesson whose files a test uses as well: its archives, its folder in the project.
+LESSON_OF = {
+    "test_clinic.py": "05",
+    "test_router.py": "09",
+    "test_batching.py": "10",
+    "test_watch.py": "11",
+    "test_lock.py": "12",
+    "test_grpc.py": "13",
+    "test_workflow.py": "14",
+    "test_digits.py": "15",
+    "test_contract.py": "16",
+    "test_own.py": "16",
 }
 
 
-class OneFileAtATime(LoadScopeScheduling):
-    """Gives a whole file to one of the processes that share the work."""
+class OneLessonAtATime(LoadScopeScheduling):
+    """Gives a lesson, its checks and its tests to one of the processes: they write the
+    same files. What belongs to no lesson goes file by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0])
-        return "keys" if file.name in SHARE_KEY_FILE else file.as_posix()
+        named = re.search(r"^(\d\d)_|\[lesson_(\d\d)\.", f"{file.name}{nodeid}")
+        lesson = LESSON_OF.get(file.name) or (named and (named[1] or named[2]))
+        # TorchServe with tokens writes the one key_file.json of the project's folder.
+        return {None: file.as_posix(), "12": "05"}.get(lesson, lesson)
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return OneFileAtATime(config, log)
+    return OneLessonAtATime(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,7 @@
 """The clinic of lesson 05: the faults are there, and its logs are cut down to them."""
 
 import shutil
+import socket
 import zipfile
 from types import SimpleNamespace
 
@@ -70,6 +71,20 @@ def test_the_patient_is_ill_and_can_be_mended(admitted):
     assert first_line() == clinic.BAD_IMPORT
     clinic.mend(" from linear import SimpleLinearModel\n")
     assert first_line() == "from linear import SimpleLinearModel"
+
+
+def test_the_mended_patient_gets_ready_where_its_ports_are_taken(admitted):
+    """As beside the lesson of somebody else: its server moves."""
+    clinic.mend("from linear import SimpleLinearModel")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with clinic.CONFIG.open("a") as file:
+            file.write(f"\nmanagement_address=http://127.0.0.1:{port}\n")
+        patient = clinic.restart()
+        try:
+            assert not patient.management.endswith(f":{port}")
+        finally:
+            patient.stop()
 
 
 def test_the_end_of_an_output_is_its_last_exception():

@@ -60,6 +60,12 @@ def start(lines: str) -> TorchServe:
     return servers.start(PATIENT, ready=f"{metrics}/metrics", name="patient")
 
 
+def restart() -> TorchServe:
+    """Start the patient again, configured as it is, until its worker is READY."""
+    management = load_properties(str(CONFIG))["management_address"]
+    return servers.start(PATIENT, ready=f"{management}/models/patient", name="patient")
+
+
 def mend(line: str) -> None:
     """Put a line in place of the handler's first one, and build the archive again."""
     handler = HANDLER.read_text(encoding="utf-8")
