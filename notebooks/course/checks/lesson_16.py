@@ -288,16 +288,18 @@ def task_2(learners: Callable):
     return f"Right: {found:.0%} of the held-out wines are found."
 
 
-@cache
+@contextlib.contextmanager
 def model_dir():
     """A folder as TorchServe unpacks it, with the project's model."""
-    folder = tempfile.TemporaryDirectory(prefix="wines-")
-    torch.save(trained().state_dict(), Path(folder.name, "wines.pth"))
-    for file in (own.PROJECT["model.py"], own.PROJECT["wines.json"]):
-        shutil.copy(file, folder.name)
-    if folder.name not in sys.path:  # where TorchServe puts it
-        sys.path.append(folder.name)
-    return folder
+    with tempfile.TemporaryDirectory(prefix="wines-") as folder:
+        torch.save(trained().state_dict(), Path(folder, "wines.pth"))
+        for file in (own.PROJECT["model.py"], own.PROJECT["wines.json"]):
+            shutil.copy(file, folder)
+        sys.path.append(folder)  # where TorchServe puts it
+        try:
+            yield folder
+        finally:
+            sys.path.remove(folder)
 
 
 REFUSED = {
@@ -372,15 +374,15 @@ def task_3(file: Path):
     manifest = {
         "model": {"modelFile": "wines.py", "serializedFile": "wines.pth"},
     }
-    folder = model_dir().name
-    context = Context("wines", folder, manifest, 8, None, "0.12.0")
     logs = io.StringIO()
     with (
+        model_dir() as folder,
         contextlib.redirect_stdout(logs),
         contextlib.redirect_stderr(logs),
         tempfile.TemporaryDirectory(prefix="elsewhere-") as empty,
         contextlib.chdir(empty),  # a server's worker does not run at the root either
     ):
+        context = Context("wines", folder, manifest, 8, None, "0.12.0")
         raised = noting(handler)
         try:
             worker = call("initialize(context)", local_worker.start, handler, context)
