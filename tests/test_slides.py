@@ -80,10 +80,13 @@ def slides(copy):
         yield slides
 
 
+def is_shown(cell):
+    """Not by a deck: what is for reading, and files that the project has anyway."""
+    return cell.metadata.slideshow.slide_type != "skip"
+
+
 def code_cells(notebook):
-    """Those that a deck shows; it leaves out files that the project has anyway."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [cell for cell in code if cell.metadata.slideshow.slide_type != "skip"]
+    return [it for it in notebook.cells if it.cell_type == "code" and is_shown(it)]
 
 
 def clear(path):
@@ -99,10 +102,12 @@ def test_a_lesson_runs_as_slides(slides, copy, notebook):
     """With the keys that the README names, and without a click."""
     path = copy / "notebooks" / notebook
     clear(path)
+    shown = [is_shown(cell) for cell in nbformat.read(path, as_version=4).cells]
     deck = slides.open(notebook)
     page, count = deck.page, 0
     for slide in deck.steps():
-        for number, place in enumerate(page.evaluate(CODE_CELLS)):
+        places = [place for place in page.evaluate(CODE_CELLS) if shown[place]]
+        for number, place in enumerate(places):
             while number and page.evaluate(ACTIVE_CELL) < place:
                 page.keyboard.press("ArrowDown")
             page.wait_for_function(f"place => ({ACTIVE_CELL})() === place", arg=place)
