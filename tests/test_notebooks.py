@@ -60,6 +60,10 @@ def writes_a_file_of_the_project(cell):
     return first.startswith("%%writefile ") and (ROOT / file).exists()
 
 
+def is_shown_anew(cell):
+    return cell.metadata.slideshow.slide_type in {"slide", "subslide"}
+
+
 def prints(cell):
     calls = [node.value for node in statements(cell) if isinstance(node, ast.Expr)]
     return "print" in [getattr(getattr(call, "func", None), "id", "") for call in calls]
@@ -143,6 +147,11 @@ def test_every_cell_has_its_place_on_the_slides(path):
         # The slides do not run what they skip: a file that is there all the same.
         runs = cell.cell_type == "code" and not writes_a_file_of_the_project(cell)
         assert place in (RUNNING_SLIDE_TYPES if runs else SLIDE_TYPES), cell.source
+    # A deck marks the first code cell of a slide that it goes to, not of its first one.
+    first = next(cell for cell in read(path).cells[1:] if is_shown_anew(cell))
+    assert "code" not in {
+        cell.cell_type for cell in read(path).cells[: read(path).cells.index(first)]
+    }
 
 
 @every_page
