@@ -210,7 +210,9 @@ class Future:
         return getattr(self.future, name)
 
 
-def clients(inference_pb2):
+def right_ask(inference_pb2):
+    """The reference solution of task 2, on which other examples stand."""
+
     def ask(stub, data, model="simple_linear", timeout=5):
         message = inference_pb2.PredictionsRequest(
             model_name=model, input={"data": data}
@@ -219,6 +221,12 @@ def clients(inference_pb2):
             return "OK", stub.Predictions(message, timeout=timeout).prediction
         except grpc.RpcError as error:
             return error.code().name, b""
+
+    return ask
+
+
+def clients(inference_pb2):
+    ask = right_ask(inference_pb2)
 
     def request(data, model="simple_linear"):
         return inference_pb2.PredictionsRequest(model_name=model, input={"data": data})
@@ -408,14 +416,7 @@ def near(found, wanted):
 
 
 def predictors(inference_pb2):
-    def ask(stub, data, model="simple_linear", timeout=5):
-        message = inference_pb2.PredictionsRequest(
-            model_name=model, input={"data": data}
-        )
-        try:
-            return "OK", stub.Predictions(message, timeout=timeout).prediction
-        except grpc.RpcError as error:
-            return error.code().name, b""
+    ask = right_ask(inference_pb2)
 
     def predict(stub, data, **options):
         status, answer = ask(stub, data, **options)
